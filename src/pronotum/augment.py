@@ -1,0 +1,124 @@
+"""Random changes of pose, light and sharpness, sampled apart from applying them; points and pixels move together.
+
+Everything works on batches and on the device the images are on. Randomness comes only from the generator that
+is handed in, so that an epoch repeats exactly.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+
+class Augmentation(BaseModel):
+    """How far training photographs are varied; every range is symmetric about "unchanged".
+
+    Attributes:
+        rotation: largest turn, degrees.
+        scale: largest relative change of size.
+        shift: largest move, as a share of the frame's width and height.
+        gain: largest relative change of contrast.
+        offset: largest change of brightness, per colour channel, as a share of the full range.
+        noise: largest standard deviation of pixel noise, as a share of the full range.
+        blur: share of pictures that are blurred.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rotation: float = 20.0
+    scale: float = 0.2
+    shift: float = 0.08
+    gain: float = 0.35
+    offset: float = 0.12
+    noise: float = 0.02
+    blur: float = 0.2
+
+
+def uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Uniform random numbers on [-1, 1], made on the CPU so that every device sees the same ones."""
+    return 2 * torch.rand(shape, generator=generator) - 1
+
+
+def sample_linear(n: int, settings: Augmentation, generator: torch.Generator) -> Tensor:
+    """Random turns and scalings as (n, 2, 2) matrices acting on column vectors."""
+    angle = math.radians(settings.rotation) * uniform((n,), generator)
+    factor = torch.exp(math.log1p(settings.scale) * uniform((n,), generator))
+    cos, sin = factor * torch.cos(angle), factor * torch.sin(angle)
+    return torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
+
+
+def about(linear: Tensor, source: Tensor, target: Tensor) -> Tensor:
+    """Affine (n, 2, 3) matrices with this linear part that send `source` (n, 2) to `target` (n, 2)."""
+    return torch.cat([linear, (target - torch.einsum("nij,nj->ni", linear, source))[..., None]], -1)
+
+
+def move(matrices: Tensor, points: Tensor) -> Tensor:
+    """Move (n, K, 2) points by (n, 2, 3) matrices; NaN stays NaN."""
+    return torch.einsum("nij,nkj->nki", matrices[..., :2], points) + matrices[:, None, :, 2]
+
+
+def warp(images: Tensor, matrices: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resample pictures bilinearly; outside, the border pixel is repeated.
+
+    Args:
+        images: (n, C, H, W), any type.
+        matrices: (n, 2, 3) from picture px to result px.
+        size: (width, height) of the result.
+
+    Returns:
+        (n, C, height, width) float32 on the range of the input.
+    """
+    width, height = size
+    inverse = torch.linalg.inv(matrices[..., :2])
+    x = torch.arange(width, dtype=torch.float32, device=images.device)
+    y = torch.arange(height, dtype=torch.float32, device=images.device)
+    base = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).reshape(1, -1, 2)
+    source = torch.einsum("nij,npj->npi", inverse, base - matrices[:, None, :, 2])
+    extent = torch.tensor([images.shape[3], images.shape[2]], dtype=torch.float32, device=images.device)
+    grid = ((2 * source + 1) / extent - 1).view(len(images), height, width, 2)
+    return F.grid_sample(images.float().contiguous(), grid, padding_mode="border", align_corners=False)
+
+
+def windows(images: Tensor, index: Tensor, centres: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Cut square windows around points at whole pixels; outside, the border pixel is repeated.
+
+    Args:
+        images: (N, C, H, W).
+        index: (n,) which picture each window is cut from.
+        centres: (n, 2) px of the picture.
+        side: px of the window.
+
+    Returns:
+        (n, C, side, side) of the input's type, and (n, 2) px of the picture at which each window's pixel (0, 0) lies.
+    """
+    corner = torch.round(centres).long() - side // 2
+    steps = torch.arange(side, device=images.device)
+    columns = (corner[:, 0, None] + steps).clamp(0, images.shape[3] - 1)
+    rows = (corner[:, 1, None] + steps).clamp(0, images.shape[2] - 1)
+    channels = torch.arange(images.shape[1], device=images.device)
+    cut = images[
+        index[:, None, None, None], channels[None, :, None, None], rows[:, None, :, None], columns[:, None, None, :]
+    ]
+    return cut, corner.to(torch.float32)
+
+
+def relight(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
+    """Vary contrast, brightness, colour, sharpness and noise of (n, C, H, W) pictures on [0, 1]."""
+    n, channels = images.shape[:2]
+    device = images.device
+    gain = torch.exp(math.log1p(settings.gain) * uniform((n, 1, 1, 1), generator)).to(device)
+    offset = (settings.offset * uniform((n, channels, 1, 1), generator)).to(device)
+    mean = images.mean((1, 2, 3), keepdim=True)
+    images = (images - mean) * gain + mean + offset
+    blurred = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    chosen = (torch.rand((n, 1, 1, 1), generator=generator) < settings.blur).to(device)
+    images = torch.where(chosen, blurred, images)
+    if settings.noise:
+        level = (settings.noise * torch.rand((n, 1, 1, 1), generator=generator)).to(device)
+        noise = torch.randn(images.shape, generator=generator).to(device)
+        images = images + level * noise
+    return images.clamp(0, 1)

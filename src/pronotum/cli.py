@@ -1,0 +1,280 @@
+"""The command line: each command parses, calls a workflow and prints. Heavy imports wait until a command runs.
+
+Exit codes: 0 done; 1 done, with something named left out or below a bar that was asked for; 2 a mistake of the user.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pronotum.errors import UserError
+
+if TYPE_CHECKING:
+    from pronotum import workflows
+    from pronotum.data import Problem
+    from pronotum.training import Epoch
+
+app = typer.Typer(
+    help="Anatomical landmarks on photographs of specimens, placed automatically.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Data = Annotated[
+    Path, typer.Argument(help="Landmark file, or a folder with one and its photographs beside or below.")
+]
+Photographs = Annotated[
+    Path | None, typer.Option("--photographs", help="Folder of the photographs, where it is another one.")
+]
+RunFolder = Annotated[Path, typer.Argument(help="Run folder of pronotum train, or a model file.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead (see docs/json.md).")]
+
+
+@app.command()
+def check(
+    data: Data,
+    photographs: Photographs = None,
+    sheet: Annotated[Path, typer.Option(help="Picture to draw the landmarks on.")] = Path("check.png"),
+    as_json: AsJson = False,
+) -> None:
+    """Say what is there and what is wrong, and draw the landmarks on the photographs.
+
+    Example: pronotum check wings/
+    """
+    from pronotum import workflows
+    from pronotum.report import text
+
+    found = workflows.check(data, photographs=photographs)
+    problems = (*found.problems, *workflows.draw_sheet(found, sheet))
+    summary = text.data_summary(found, problems)
+    if as_json:
+        _print_json({**summary, "sheet": str(sheet)})
+    else:
+        typer.echo(text.data_text(summary))
+        typer.echo(f"overlay sheet: {sheet} - look whether the points lie on the specimens")
+    _finish(problems)
+
+
+@app.command()
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", help="New run folder.")],
+    photographs: Photographs = None,
+    preset: Annotated[str, typer.Option(help="fast, standard or best.")] = "standard",
+    seed: Annotated[int, typer.Option(help="Of all random numbers.", min=0)] = 0,
+    device: Device = "auto",
+    held_out: Annotated[
+        float | None,
+        typer.Option(help="Share of specimens to watch; 0 learns from all. Default: 0.1 from 30 specimens on.",
+                     min=0, max=0.5),
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting, e.g. augmentation.rotation=180.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was interrupted.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model on photographs with landmarks.
+
+    Example: pronotum train wings/ -o wings-run
+    """
+    from pronotum import workflows
+
+    found = workflows.check(data, photographs=photographs)
+    options = workflows.TrainOptions(preset, seed, device, held_out, _overrides(settings or []))
+    if not as_json:
+        typer.echo(f"{len(found)} specimens, {found.scheme.n_landmarks} landmarks; device: {workflows.inference.choose_device(device)}")
+    with _progress("training", quiet=as_json) as (on_share, _):
+        result = workflows.train(found, out, options, resume=resume, on_epoch=_epoch_reporter(on_share))
+    if as_json:
+        _print_json(result.summary())
+    else:
+        error = "" if result.error is None else f", mean error on held-out specimens {result.error:.2f} px"
+        typer.echo(f"trained on {result.n_train} specimens in {result.seconds:.0f} s{error}")
+        typer.echo(f"run: {out} (model.safetensors, learning_curve.png)")
+    _finish(result.problems)
+
+
+@app.command()
+def predict(
+    run: RunFolder,
+    photographs: Annotated[list[Path], typer.Argument(help="Photographs, or folders of them.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")],
+    device: Device = "auto",
+    overlays: Annotated[bool, typer.Option(help="Draw each photograph with its landmarks.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Place landmarks on photographs: predictions.tps, predictions.csv and overlays.
+
+    Example: pronotum predict wings-run new-wings/ -o results
+    """
+    from pronotum import workflows
+
+    found = workflows.find_photographs(photographs)
+    with _progress("predicting", quiet=as_json) as (_, on_count):
+        done, problems = workflows.predict(run, found, out, device=device, draw=overlays, on_photograph=on_count)
+    if as_json:
+        _print_json({"photographs": len(found), "predicted": done, "out": str(out), "problems": [str(problem) for problem in problems]})
+    else:
+        typer.echo(f"{done} of {len(found)} photographs landmarked; results in {out}")
+    _finish(problems)
+
+
+@app.command()
+def evaluate(
+    run: RunFolder,
+    data: Data,
+    photographs: Photographs = None,
+    report: Annotated[Path | None, typer.Option(help="Also write an HTML report here.")] = None,
+    max_error: Annotated[
+        float | None, typer.Option(help="Exit with 1 if the mean error in px of the 256x192 frame is above this.")
+    ] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Measure a model against manual landmarks it has not learnt from, beside the mean-shape baseline.
+
+    Example: pronotum evaluate wings-run test-wings/
+    """
+    from pronotum import workflows
+
+    found = workflows.check(data, photographs=photographs)
+    with _progress("predicting", quiet=as_json) as (_, on_count):
+        evaluation = workflows.evaluate(run, found, device=device, on_photograph=on_count)
+    if report is not None:
+        workflows.write_report(evaluation, run, report, title=f"Evaluation of {run.name} on {data.name}")
+    if as_json:
+        _print_json(evaluation.summary())
+    else:
+        _print_evaluation(evaluation)
+    _finish(evaluation.problems, missed=workflows.missed_bar(evaluation, max_error))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("-o", "--out", help="New folder for everything.")] = Path("demo"),
+    part: Annotated[
+        str, typer.Option(help="pronotum, head, elytra, mandible_left or mandible_right.")
+    ] = "pronotum",
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Draw synthetic beetles, train, predict, evaluate and write a report. Takes a few minutes.
+
+    Example: pronotum demo -o demo
+    """
+    from pronotum import demo as example
+    from pronotum import workflows
+
+    with _progress("training", quiet=as_json) as (on_share, _):
+        say: Callable[[str], None] = (lambda text: None) if as_json else typer.echo
+        result = example.run(out, part=part, seed=seed, on_step=say, on_epoch=_epoch_reporter(on_share))
+    if as_json:
+        _print_json({**result.evaluation.summary(), "report": str(result.report)})
+    else:
+        _print_evaluation(result.evaluation)
+        typer.echo(f"report: {result.report}")
+    _finish(result.evaluation.problems)
+
+
+@app.command()
+def info(as_json: AsJson = False) -> None:
+    """Print versions and devices, for a bug report."""
+    from pronotum import workflows
+
+    facts = workflows.info()
+    if as_json:
+        _print_json(facts)
+    else:
+        for name, value in facts.items():
+            typer.echo(f"{name:10} {value}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; a user's mistake becomes one line and exit code 2."""
+    try:
+        app(list(arguments) if arguments is not None else None)
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; a training goes on with --resume", err=True)
+        sys.exit(130)
+
+
+@contextmanager
+def _progress(
+    title: str, *, quiet: bool
+) -> Iterator[tuple[Callable[[float, str], None], Callable[[int, int], None]]]:
+    """A bar with the time left; hands out a function for shares and one for counts."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, *times, console=Console(stderr=True), disable=quiet) as bar:
+        task = bar.add_task(title, total=1.0, visible=False)
+
+        def on_share(share: float, text: str) -> None:
+            bar.update(task, completed=share, description=text, visible=True)
+
+        def on_count(done: int, total: int) -> None:
+            on_share(done / total, f"{title} {done}/{total}")
+
+        yield on_share, on_count
+
+
+def _epoch_reporter(on_share: Callable[[float, str], None]) -> Callable[[Epoch], None]:
+    latest: dict[str, str] = {}
+
+    def report(epoch: Epoch) -> None:
+        if epoch.error is not None:
+            latest["error"] = f", held-out error {epoch.error:.1f} px"
+        on_share(epoch.progress, f"{epoch.stage}: loss {epoch.loss:.2f}{latest.get('error', '')}")
+
+    return report
+
+
+def _overrides(settings: Sequence[str]) -> dict[str, Any]:
+    changes = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name:
+            raise UserError(f"--set {setting}", found="no '='", expected="name=value")
+        changes[name.strip()] = value.strip()
+    return changes
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def _print_evaluation(evaluation: workflows.Evaluation) -> None:
+    from pronotum import workflows
+    from pronotum.report import text
+
+    typer.echo(text.evaluation_text(evaluation.table, evaluation.baseline))
+    for remark in workflows.remarks(evaluation):
+        typer.echo(f"note: {remark}")
+
+
+def _finish(problems: Sequence[Problem], *, missed: str | None = None) -> None:
+    """Name what was left out, and exit with 1 if anything was or a bar was missed."""
+    for problem in problems:
+        typer.echo(f"left out: {problem}", err=True)
+    if problems:
+        typer.echo(f"{len(problems)} left out", err=True)
+    if missed:
+        typer.echo(missed, err=True)
+    if problems or missed:
+        raise typer.Exit(1)
+

@@ -1,0 +1,218 @@
+"""From a folder or a landmark file to specimens with their photographs; nothing is left out in silence."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+
+import numpy as np
+
+from pronotum import formats, images
+from pronotum.errors import UserError
+from pronotum.landmarks import FloatArray, Landmarks, LandmarkSet, Scheme
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something of the user's data that had to be left out.
+
+    Attributes:
+        where: the record or the photograph.
+        what: what is wrong with it, and what to do.
+    """
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Specimens that have landmarks and a readable photograph.
+
+    Attributes:
+        landmarks: one per specimen, px of its photograph, y down.
+        photographs: (N,) the file of each specimen; one file may show several specimens.
+        sizes: (N,) width and height in px, after EXIF orientation.
+        problems: what was left out, and why.
+        source: the landmark files.
+    """
+
+    landmarks: LandmarkSet
+    photographs: tuple[Path, ...]
+    sizes: tuple[tuple[int, int], ...]
+    problems: tuple[Problem, ...]
+    source: tuple[Path, ...]
+
+    def __len__(self) -> int:
+        return len(self.photographs)
+
+    @property
+    def scheme(self) -> Scheme:
+        """The scheme all specimens share."""
+        return self.landmarks.scheme
+
+    @property
+    def points(self) -> FloatArray:
+        """(N, K, 2) px of each photograph; NaN = missing."""
+        return self.landmarks.points
+
+    @property
+    def names(self) -> list[str]:
+        """(N,) what to call each specimen."""
+        return [specimen.name for specimen in self.landmarks]
+
+    @property
+    def groups(self) -> list[str]:
+        """(N,) what must not be split between training and testing: photographs with the same content."""
+        digests = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in set(self.photographs)}
+        return [digests[path] for path in self.photographs]
+
+    def subset(self, index: Iterable[int]) -> Dataset:
+        """The specimens at these positions, in this order."""
+        chosen = [int(i) for i in index]
+        specimens = self.landmarks.specimens
+        return Dataset(
+            LandmarkSet(tuple(specimens[i] for i in chosen), self.scheme),
+            tuple(self.photographs[i] for i in chosen),
+            tuple(self.sizes[i] for i in chosen),
+            (),
+            self.source,
+        )
+
+    def digest(self) -> str:
+        """SHA-256 over coordinates and photographs, to recognise the data a model was trained on."""
+        total = hashlib.sha256()
+        for group, points in zip(self.groups, self.points, strict=True):
+            total.update(group.encode())
+            total.update(np.ascontiguousarray(points).tobytes())
+        return total.hexdigest()
+
+
+def open_data(path: Path, *, photographs: Path | None = None) -> Dataset:
+    """Open a landmark file, or a folder with one and its photographs beside or below.
+
+    Args:
+        path: landmark file or folder.
+        photographs: folder to look for photographs in, where it is another one.
+
+    Raises:
+        UserError: nothing there, several landmark files to choose from, a broken landmark file, specimens with
+            different numbers of landmarks, or not one specimen with a readable photograph.
+    """
+    sources = landmark_files(path)
+    folder = photographs or (path if path.is_dir() else path.parent)
+    return open_files(sources, images.find(folder), folder)
+
+
+def open_files(sources: Sequence[Path], photographs: Sequence[Path], folder: Path) -> Dataset:
+    """Open landmark files and match each specimen with one of these photographs."""
+    catalogue = Catalogue(photographs)
+    problems: list[Problem] = []
+    kept: list[tuple[Landmarks, Path, tuple[int, int]]] = []
+    for source in sources:
+        for specimen in formats.load(source, catalogue.height):
+            found = catalogue.match(specimen.image, specimen.id)
+            if isinstance(found, Path):
+                size = catalogue.size(found)
+                if isinstance(size, Problem):
+                    problems.append(size)
+                elif specimen.n_landmarks == 0:
+                    problems.append(Problem(specimen.name, "has no landmarks (LM=0); digitise it or remove it"))
+                else:
+                    kept.append((specimen, found, size))
+            else:
+                problems.append(Problem(f"{source.name}, {specimen.name}", found))
+    if not kept:
+        reasons = f" ({problems[0]})" if problems else ""
+        raise UserError(
+            folder,
+            found=f"no specimen has both landmarks and a readable photograph{reasons}",
+            expected="photographs named as in the landmark file, beside it or below",
+            remedy="put them there, or name their folder with --photographs",
+        )
+    specimens, files, sizes = zip(*kept, strict=True)
+    landmarks = LandmarkSet.of(specimens)
+    return Dataset(landmarks, files, sizes, tuple(unique(problems)), tuple(sources))
+
+
+def landmark_files(path: Path) -> list[Path]:
+    """The landmark file, or those of a folder: one, or many that hold one specimen each (as MAELab writes them)."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UserError(path, found="no such file or folder", remedy="check the spelling")
+    suffixes = formats.suffixes()
+    near = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes and not p.name.startswith("."))
+    below = near or sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and not p.name.startswith("."))
+    if not below:
+        raise UserError(
+            path, found="no landmark file", expected=f"one ending in {', '.join(suffixes)}", remedy="name the file"
+        )
+    if len(below) > 1 and any(len(formats.load(file)) > 1 for file in below):
+        listed = ", ".join(file.name for file in below[:5]) + (" ..." if len(below) > 5 else "")
+        raise UserError(
+            path, found=f"{len(below)} landmark files ({listed})", expected="one", remedy="name the one you mean"
+        )
+    return below
+
+
+class Catalogue:
+    """Photographs by name, whatever the case, extension or folder a landmark file writes."""
+
+    def __init__(self, photographs: Sequence[Path]) -> None:
+        self._by_name: dict[str, list[Path]] = defaultdict(list)
+        self._by_stem: dict[str, list[Path]] = defaultdict(list)
+        self._sizes: dict[Path, tuple[int, int] | Problem] = {}
+        for path in photographs:
+            self._by_name[path.name.casefold()].append(path)
+            self._by_stem[path.stem.casefold()].append(path)
+
+    def match(self, image: str, identity: str = "") -> Path | str:
+        """The photograph a record means, or what is wrong: none, or several it could be.
+
+        Args:
+            image: the record's IMAGE; a Windows or Unix path is reduced to its name. Its folders only decide
+                between photographs of the same name.
+            identity: the record's ID, used as a name where IMAGE is empty.
+        """
+        written = PureWindowsPath((image or identity).strip().strip('"'))
+        name = written.name.casefold()
+        if not name:
+            return "has neither IMAGE nor ID; add IMAGE=<name of the photograph>"
+        found = self._by_name.get(name) or self._by_stem.get(name) or self._by_stem.get(PureWindowsPath(name).stem) or []
+        if len(found) > 1:
+            parents = [part.casefold() for part in written.parts[:-1]]
+            same = [path for path in found if parents and path.parent.name.casefold() == parents[-1]]
+            found = same if len(same) == 1 else found
+        if not found:
+            return f"photograph '{written.name}' not found; put it beside the landmark file or below"
+        if len(found) > 1:
+            listed = ", ".join(str(path) for path in found[:4])
+            return f"'{written.name}' could be {len(found)} photographs ({listed}); remove or rename all but one"
+        return found[0]
+
+    def size(self, path: Path) -> tuple[int, int] | Problem:
+        """Width and height of a photograph, or why it cannot be opened."""
+        if path not in self._sizes:
+            try:
+                self._sizes[path] = images.size(path)
+            except images.UnreadablePhotograph as error:
+                self._sizes[path] = Problem(error.where, str(error).removeprefix(f"{error.where}: "))
+        return self._sizes[path]
+
+    def height(self, name: str) -> int | None:
+        """Height in px of the photograph a record names; None where it is not known."""
+        found = self.match(name)
+        size = self.size(found) if isinstance(found, Path) else None
+        return size[1] if isinstance(size, tuple) else None
+
+
+def unique(problems: Iterable[Problem]) -> list[Problem]:
+    """The problems in order, each once."""
+    return list(dict.fromkeys(problems))

@@ -1,0 +1,94 @@
+"""From photographs on disk to landmarks, as a stream in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pronotum import geometry, pictures
+from pronotum.errors import UserError
+from pronotum.images import UnreadablePhotograph
+from pronotum.landmarks import FloatArray
+from pronotum.models.heatmap import HeatmapModel
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What the model says of one photograph.
+
+    Attributes:
+        photograph: the file.
+        size: (width, height) px.
+        points: (K, 2) px of the photograph, y down.
+        confidence: (K,) on [0, 1], the share of the networks' probability close to the answer; not calibrated.
+    """
+
+    photograph: Path
+    size: tuple[int, int]
+    points: FloatArray
+    confidence: FloatArray
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; ``auto`` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        UserError: a device that this machine does not have.
+    """
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
+    kind = name.split(":")[0]
+    if not available.get(kind, False):
+        usable = ", ".join(kind for kind, there in available.items() if there)
+        raise UserError(f"--device {name}", found="this machine has none", remedy=f"use auto or one of: {usable}")
+    return torch.device(name)
+
+
+def predict(
+    model: HeatmapModel, photographs: Iterable[Path], *, device: torch.device, batch: int = 4
+) -> Iterator[Prediction | UnreadablePhotograph]:
+    """Landmark photographs, in order.
+
+    Args:
+        model: trained.
+        photographs: files; decoded in background threads while the networks work.
+        device: where the model is.
+        batch: photographs per step.
+
+    Yields:
+        for each photograph the prediction, or the error that says why it cannot be opened.
+    """
+    model = model.to(device).eval()
+    waiting: list[tuple[Path, pictures.Picture | UnreadablePhotograph]] = []
+    for item in pictures.stream(photographs, model.config.detail):
+        waiting.append(item)
+        if len(waiting) == batch:
+            yield from _answer(model, waiting, device)
+            waiting = []
+    yield from _answer(model, waiting, device)
+
+
+def _answer(
+    model: HeatmapModel, items: list[tuple[Path, pictures.Picture | UnreadablePhotograph]], device: torch.device
+) -> Iterator[Prediction | UnreadablePhotograph]:
+    readable = [picture for _, picture in items if isinstance(picture, pictures.Picture)]
+    points, confidence = np.empty((0, 0, 2)), np.empty((0, 0))
+    if readable:
+        details = pictures.as_batch(readable, device)
+        located = model.locate(pictures.shrink(details, model.config.frame), details)
+        points, confidence = (value.double().cpu().numpy() for value in located)
+    answers = iter(zip(points, confidence, strict=True))
+    for path, picture in items:
+        if isinstance(picture, pictures.Picture):
+            place, trust = next(answers)
+            back = geometry.transform(np.linalg.inv(picture.matrix), place)
+            yield Prediction(path, picture.size, back, trust)
+        else:
+            yield picture

@@ -1,0 +1,1 @@
+"""Architectures, found by name: one file each."""

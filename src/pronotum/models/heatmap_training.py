@@ -1,0 +1,200 @@
+"""How the default model is trained: what a batch is, and for how long."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from pronotum.augment import Augmentation, about, move, relight, sample_linear, uniform, warp, windows
+from pronotum.models.heatmap import HeatmapModel
+from pronotum.models.stage import Stage
+from pronotum.models.unet import decode, heatmap_loss
+from pronotum.pictures import Examples
+
+CROPS_PER_BATCH = 48
+WINDOW_MARGIN = 1.6
+"""Training windows are cut this much larger, so that a turned window has no empty corners."""
+
+
+class HeatmapTraining(BaseModel):
+    """Settings of a training; none of them reaches prediction.
+
+    Attributes:
+        coarse_steps: least number of batches for the coarse network, however few the specimens.
+        fine_steps: the same for the fine network.
+        coarse_epochs: least number of times each specimen is shown to the coarse network.
+        fine_epochs: the same for the fine network.
+        batch: pictures per batch of the coarse network.
+        rate: peak learning rate.
+        decay: weight decay.
+        averaging: share of the running average of weights that is kept per step.
+        sigma: standard deviation of a coarse target, px of the frame.
+        fine_sigma: the same, px of the detail picture.
+        jitter: how far training windows lie off their landmark, px of the frame (standard deviation).
+        augmentation: changes of pose and light.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    coarse_steps: int = 400
+    fine_steps: int = 500
+    coarse_epochs: int = 20
+    fine_epochs: int = 12
+    batch: int = 8
+    rate: float = 1e-3
+    decay: float = 1e-2
+    averaging: float = 0.99
+    sigma: float = 3.0
+    fine_sigma: float = 2.5
+    jitter: float = 2.0
+    augmentation: Augmentation = Augmentation()
+
+
+PRESETS = {
+    "fast": HeatmapTraining(coarse_steps=200, fine_steps=200, coarse_epochs=12, fine_epochs=5),
+    "standard": HeatmapTraining(),
+    "best": HeatmapTraining(coarse_steps=1000, fine_steps=1500, coarse_epochs=60, fine_epochs=40),
+}
+
+
+def one_cycle(peak: float, share: float, warm_up: float = 0.15) -> float:
+    """Learning rate at a share of the training: a cosine from peak/25 up to the peak, then down to nothing.
+
+    Source: Smith & Topin (2018), super-convergence.
+    """
+    if share < warm_up:
+        return peak * (0.04 + 0.96 * (1 - math.cos(math.pi * share / warm_up)) / 2)
+    return peak * max((1 + math.cos(math.pi * (share - warm_up) / (1 - warm_up))) / 2, 1e-4)
+
+
+@dataclass(frozen=True, eq=False)
+class HeatmapTrainer:
+    """The two stages over one set of examples.
+
+    Attributes:
+        model: trained in place.
+        examples: pictures and landmarks.
+        train: positions of the examples to learn from.
+        held_out: positions of the examples to watch; may be empty.
+    """
+
+    model: HeatmapModel
+    examples: Examples
+    settings: HeatmapTraining
+    train: Tensor
+    held_out: Tensor
+    device: torch.device
+
+    def stages(self) -> list[Stage]:
+        """Coarse, then fine."""
+        self.model.learn_shapes(self.examples.points[self.train])
+        settings, n = self.settings, len(self.train)
+        fine_pictures = max(1, CROPS_PER_BATCH // min(self.model.config.n_landmarks, CROPS_PER_BATCH // 4))
+        plan = [
+            ("coarse", self.model.coarse, settings.batch, settings.coarse_steps, settings.coarse_epochs),
+            ("fine", self.model.fine, fine_pictures, settings.fine_steps, settings.fine_epochs),
+        ]
+        watch = len(self.held_out) > 0
+        losses = {"coarse": self._coarse_losses, "fine": self._fine_losses}
+        errors = {"coarse": self._coarse_error, "fine": self._fine_error}
+        return [
+            Stage(
+                name=name,
+                network=network,
+                epochs=max(math.ceil(steps / math.ceil(n / size)), epochs),
+                batches=math.ceil(n / size),
+                losses=lambda generator, name=name, size=size: losses[name](size, generator),  # type: ignore[misc]
+                validate=errors[name] if watch else None,
+                optimiser=self._optimiser,
+                rates=lambda share: {"lr": one_cycle(settings.rate, share)},
+                averaging=settings.averaging,
+            )
+            for name, network, size, steps, epochs in plan
+        ]
+
+    def _optimiser(self, network: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(network.parameters(), self.settings.rate, weight_decay=self.settings.decay)
+
+    def _batches(self, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+        order = self.train[torch.randperm(len(self.train), generator=generator)]
+        return iter(order.split(size))
+
+    def _coarse_losses(self, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+        frame = self.model.config.frame
+        extent, augmentation = torch.tensor(frame, dtype=torch.float32), self.settings.augmentation
+        for index in self._batches(size, generator):
+            n = len(index)
+            linear = sample_linear(n, augmentation, generator)
+            centre = (extent / 2 - 0.5).expand(n, 2)
+            shift = uniform((n, 2), generator) * augmentation.shift * extent
+            matrices = about(linear, centre, centre + shift).to(self.device)
+            pictures = warp(self.examples.frames[self._at(index)].to(self.device), matrices, frame) / 255
+            pictures = relight(pictures, augmentation, generator)
+            points = self.model.to_frame(self.examples.points[self._at(index)].to(self.device))
+            log_maps = self.model.coarse(pictures.contiguous(memory_format=torch.channels_last))
+            yield heatmap_loss(
+                log_maps, move(matrices, points), stride=self.model.coarse.stride, sigma=self.settings.sigma
+            )
+
+    def _fine_losses(self, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+        window, n_landmarks = self.model.config.window, self.model.config.n_landmarks
+        per_picture = min(n_landmarks, max(1, CROPS_PER_BATCH // size))
+        for index in self._batches(size, generator):
+            channel = torch.rand(len(index), n_landmarks, generator=generator).argsort(1)[:, :per_picture].reshape(-1)
+            picture = index.repeat_interleave(per_picture)
+            n = len(picture)
+            points = self.examples.points[self._at(picture), self._at(channel)]
+            centres = torch.nan_to_num(points) + self._jitter(n, window, generator).to(points.device)
+            cut, corner = windows(self.examples.details, self._at(picture), centres, round(window * WINDOW_MARGIN))
+            linear = sample_linear(n, self.settings.augmentation, generator)
+            outer = torch.full((n, 2), (cut.shape[-1] - 1) / 2)
+            inner = torch.full((n, 2), (window - 1) / 2) + uniform((n, 2), generator) / 2
+            matrices = about(linear, outer, inner).to(self.device)
+            crops = relight(
+                warp(cut.to(self.device), matrices, (window, window)) / 255, self.settings.augmentation, generator
+            )
+            targets = move(matrices, (points - corner).to(self.device)[:, None])
+            log_maps = self.model.fine(crops.contiguous(memory_format=torch.channels_last))
+            own = log_maps[torch.arange(n, device=self.device), channel.to(self.device)][:, None]
+            yield heatmap_loss(own, targets, stride=self.model.fine.stride, sigma=self.settings.fine_sigma)
+
+    def _jitter(self, n: int, window: int, generator: torch.Generator) -> Tensor:
+        """Offsets of windows in detail px: mostly small as after a good coarse answer, some as large as a window."""
+        width, outer = self.model.config.frame[0], self.model.config.detail[0]
+        spread = torch.tensor([0.5, 1.0, 2.0])[torch.randint(0, 3, (n, 1), generator=generator)]
+        offsets = torch.randn((n, 2), generator=generator) * spread * self.settings.jitter * outer / width
+        return offsets.clamp(-0.4 * window, 0.4 * window)
+
+    def _at(self, index: Tensor) -> Tensor:
+        return index.to(self.examples.points.device)
+
+    @torch.no_grad()
+    def _coarse_error(self, network: nn.Module) -> float:
+        errors = []
+        for index in self.held_out.split(16):
+            frames = self.examples.frames[self._at(index)].to(self.device)
+            points = decode(network(frames.float() / 255), self.model.coarse.stride)[0]
+            errors.append(self._photograph_errors(index, self.model.to_detail(points)))
+        return float(torch.cat(errors).nanmean())
+
+    @torch.no_grad()
+    def _fine_error(self, network: nn.Module) -> float:
+        trained, self.model.fine = self.model.fine, network  # type: ignore[assignment]
+        try:
+            errors = []
+            for index in self.held_out.split(8):
+                details = self.examples.details[self._at(index)].to(self.device)
+                frames = self.examples.frames[self._at(index)].to(self.device)
+                errors.append(self._photograph_errors(index, self.model.locate(frames, details)[0]))
+            return float(torch.cat(errors).nanmean())
+        finally:
+            self.model.fine = trained
+
+    def _photograph_errors(self, index: Tensor, points: Tensor) -> Tensor:
+        distance = (points.cpu() - self.examples.points[self._at(index)].cpu()).norm(dim=-1)
+        return distance * self.examples.px[self._at(index)].cpu()[:, None]

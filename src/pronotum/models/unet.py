@@ -1,0 +1,129 @@
+"""A small U-Net that answers with one log-probability map per landmark."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+GROUPS = 8
+
+
+def convolution(n_in: int, n_out: int) -> nn.Sequential:
+    """3x3 convolution, group normalisation (batches are too small for batch statistics), ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(n_in, n_out, 3, padding=1, bias=False), nn.GroupNorm(GROUPS, n_out), nn.ReLU(inplace=True)
+    )
+
+
+class UNet(nn.Module):
+    """Strided stem, encoder of two convolutions per level, additive decoder of one.
+
+    Args:
+        n_landmarks: number of maps.
+        widths: channels per level, multiples of 8; the picture is halved between levels.
+        stride: px of the picture per cell of a map.
+        depth: channels of the decoder.
+
+    Shape:
+        (B, 3, H, W) on [0, 1], H and W multiples of ``stride * 2 ** (len(widths) - 1)``
+        -> (B, K, H / stride, W / stride) log-probabilities that sum to one over each map.
+    """
+
+    def __init__(self, n_landmarks: int, *, widths: tuple[int, ...], stride: int, depth: int) -> None:
+        super().__init__()
+        self.stride = stride
+        kernel = 2 * stride - 1 if stride > 1 else 3
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, widths[0], kernel, stride=stride, padding=(kernel - stride + 1) // 2, bias=False),
+            nn.GroupNorm(GROUPS, widths[0]),
+            nn.ReLU(inplace=True),
+        )
+        self.encoder = nn.ModuleList(
+            nn.Sequential(convolution(widths[max(level - 1, 0)], width), convolution(width, width))
+            for level, width in enumerate(widths)
+        )
+        self.lateral = nn.ModuleList(nn.Conv2d(width, depth, 1) for width in widths)
+        self.decoder = nn.ModuleList(convolution(depth, depth) for _ in widths[:-1])
+        self.head = nn.Conv2d(depth, n_landmarks, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Log-probability maps (B, K, H / stride, W / stride)."""
+        features = [self.encoder[0](self.stem(images - 0.5))]
+        for block in self.encoder[1:]:
+            features.append(block(F.max_pool2d(features[-1], 2)))
+        answer = self.lateral[-1](features[-1])
+        for level in range(len(features) - 2, -1, -1):
+            larger = F.interpolate(answer, size=features[level].shape[-2:], mode="bilinear", align_corners=False)
+            answer = self.decoder[level](larger + self.lateral[level](features[level]))
+        maps = self.head(answer)
+        return F.log_softmax(maps.flatten(2), -1).view_as(maps)
+
+
+def cell_centres(n: int, stride: int, device: torch.device) -> Tensor:
+    """(n,) px coordinates of the centres of n cells of a map."""
+    return (torch.arange(n, device=device) + 0.5) * stride - 0.5
+
+
+def expectation(log_maps: Tensor, stride: int) -> Tensor:
+    """Mean position under each map, (..., 2) px of the picture, from (..., h, w) log-probabilities."""
+    probabilities = log_maps.exp()
+    x = cell_centres(log_maps.shape[-1], stride, log_maps.device)
+    y = cell_centres(log_maps.shape[-2], stride, log_maps.device)
+    return torch.stack([(probabilities.sum(-2) * x).sum(-1), (probabilities.sum(-1) * y).sum(-1)], -1)
+
+
+def decode(log_maps: Tensor, stride: int, *, guide: Tensor | None = None, radius: int = 3) -> tuple[Tensor, Tensor]:
+    """Position of one mode of each map.
+
+    A mean over the whole map would fall between two modes, where nothing is; so only the cells within `radius`
+    of the chosen one count.
+
+    Args:
+        log_maps: (B, K, h, w) log-probabilities.
+        stride: px of the picture per cell.
+        guide: (B, K, h, w) scores whose highest cell chooses the mode; the maps themselves by default.
+        radius: cells.
+
+    Returns:
+        (B, K, 2) px of the picture, and (B, K) the share of the probability that lies in that window.
+    """
+    height, width = log_maps.shape[-2:]
+    best = (log_maps if guide is None else guide).flatten(-2).argmax(-1)
+    columns = torch.arange(width, device=log_maps.device)
+    rows = torch.arange(height, device=log_maps.device)
+    near = ((columns - (best % width)[..., None]).abs() <= radius)[..., None, :] & (
+        (rows - (best // width)[..., None]).abs() <= radius
+    )[..., :, None]
+    window = log_maps.masked_fill(~near, -torch.inf)
+    mass = torch.logsumexp(window.flatten(-2), -1)
+    return expectation(window - mass[..., None, None], stride), mass.exp()
+
+
+def heatmap_loss(log_maps: Tensor, targets: Tensor, *, stride: int, sigma: float) -> Tensor:
+    """Cross-entropy to a Gaussian around each landmark plus half the L1 distance of the map's mean, in px.
+
+    Args:
+        log_maps: (B, K, h, w) log-probabilities.
+        targets: (B, K, 2) px of the picture; NaN = missing. A landmark that is missing or outside the picture
+            does not count.
+        stride: px per cell.
+        sigma: standard deviation of the Gaussian, px.
+
+    Returns:
+        Mean over the landmarks that count (zero when none does).
+    """
+    height, width = log_maps.shape[-2:]
+    x = cell_centres(width, stride, log_maps.device)
+    y = cell_centres(height, stride, log_maps.device)
+    inside = (targets > -0.5).all(-1) & (targets[..., 0] < width * stride - 0.5)
+    counted = inside & (targets[..., 1] < height * stride - 0.5)
+    known = torch.where(counted[..., None], targets, torch.zeros_like(targets))
+    gaussian_x = torch.exp(-((x - known[..., 0, None]) ** 2) / (2 * sigma**2))
+    gaussian_y = torch.exp(-((y - known[..., 1, None]) ** 2) / (2 * sigma**2))
+    gaussian_x = gaussian_x / (gaussian_x.sum(-1, keepdim=True) + 1e-12)
+    gaussian_y = gaussian_y / (gaussian_y.sum(-1, keepdim=True) + 1e-12)
+    entropy = -torch.einsum("...hw,...w,...h->...", log_maps, gaussian_x, gaussian_y)
+    distance = (expectation(log_maps, stride) - known).abs().sum(-1)
+    per_landmark = torch.where(counted, entropy + 0.25 * distance, torch.zeros_like(entropy))
+    return per_landmark.sum() / counted.sum().clamp(min=1)

@@ -1,0 +1,1 @@
+"""Shapes: superimposition, size, and what configurations are possible."""

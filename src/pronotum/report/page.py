@@ -1,0 +1,110 @@
+"""The evaluation as one self-contained HTML page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+from PIL import Image
+
+from pronotum import __version__
+from pronotum.data import Dataset
+from pronotum.files import write_text
+from pronotum.landmarks import FloatArray
+from pronotum.report import curves, overlays
+from pronotum.runs import Run
+
+UNITS = {
+    "px": "px of the photograph",
+    "percent_centroid_size": "% of centroid size",
+    "px_256x192": "px of the paper's 256x192 frame",
+    "mm": "mm",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What the page shows.
+
+    Attributes:
+        title: heading.
+        remarks: sentences under it, warnings included.
+        data: the specimens.
+        predicted: (N, K, 2) px.
+        errors: (N, K) px.
+        table: rows per landmark, see `evaluation.distances.table`.
+        baseline: the same for the mean shape.
+        run: whose learning curve is shown.
+    """
+
+    title: str
+    remarks: Sequence[str]
+    data: Dataset
+    predicted: FloatArray
+    errors: FloatArray
+    table: Sequence[Mapping[str, object]]
+    baseline: Sequence[Mapping[str, object]]
+    run: Run
+
+
+def write(contents: Contents, path: Path) -> None:
+    """Write the page; pictures are embedded, so that the file can be sent as it is."""
+    environment = Environment(
+        loader=PackageLoader("pronotum.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    mean = np.nanmean(contents.errors, axis=1)
+    order = np.argsort(mean)
+    picks = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+    pictures = [
+        {
+            "caption": f"{kind}: {contents.data.photographs[i].name}, mean error {mean[i]:.1f} px",
+            "data": _jpeg(
+                overlays.overlay(
+                    contents.data.photographs[i], contents.predicted[i], manual=contents.data.points[i], width=1000
+                )
+            ),
+        }
+        for kind, i in picks.items()
+    ]
+    page = environment.get_template("evaluation.html").render(
+        contents=contents,
+        units=[(unit, label) for unit, label in UNITS.items() if unit in contents.table[0]],
+        pictures=pictures,
+        curve=_png(curves.figure(contents.run)),
+        distribution=_png(_distribution(contents)),
+        version=__version__,
+    )
+    write_text(path, page)
+
+
+def _distribution(contents: Contents) -> Figure:
+    """Errors per landmark as boxes, the mean-shape baseline as a mark."""
+    names = [str(row["landmark"]) for row in contents.table[:-1]]
+    drawing = Figure(figsize=(max(5.0, 0.42 * len(names) + 1.5), 3.2), layout="constrained")
+    axis = drawing.subplots()
+    columns = [column[~np.isnan(column)] for column in contents.errors.T]
+    axis.boxplot(columns, tick_labels=names, showfliers=True, flierprops={"markersize": 3}, widths=0.6)
+    baseline = [row["px"]["mean"] for row in contents.baseline[:-1]]  # type: ignore[index]
+    axis.plot(range(1, len(names) + 1), baseline, "_", color="#d55e00", markersize=14, label="mean shape, mean error")
+    axis.set(xlabel="landmark", ylabel="error, px of the photograph", ylim=(0, None))
+    axis.legend(frameon=False)
+    axis.grid(axis="y", alpha=0.3)
+    return drawing
+
+
+def _png(drawing: Figure) -> str:
+    buffer = io.BytesIO()
+    drawing.savefig(buffer, dpi=120, format="png")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _jpeg(picture: Image.Image) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,80 @@
+"""A run is a folder: what was asked, what happened, what came out.
+
+``config.json`` (settings as resolved, versions, seed, data hash), ``events.jsonl`` (one line per event; the command
+line, the desk and the report all read these), ``model.safetensors``, ``checkpoint.safetensors`` while training.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pronotum.errors import UserError
+from pronotum.files import write_text
+
+
+@dataclass(frozen=True)
+class Run:
+    """The paths of a run folder."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """Settings as resolved."""
+        return self.folder / "config.json"
+
+    @property
+    def events(self) -> Path:
+        """What happened, one JSON object per line."""
+        return self.folder / "events.jsonl"
+
+    @property
+    def model(self) -> Path:
+        """The trained model."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        """State of a training under way."""
+        return self.folder / "checkpoint.safetensors"
+
+    def begin(self, config: dict[str, Any], *, resume: bool) -> None:
+        """Make the folder and write the settings.
+
+        Raises:
+            UserError: the folder holds a finished or begun run and `resume` was not asked for, or it is a file.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UserError(self.folder, found="a file", expected="a folder", remedy="choose another name for -o")
+        if not resume and (self.config.exists() or self.model.exists()):
+            raise UserError(
+                self.folder,
+                found="a run is already there",
+                expected="a new folder",
+                remedy="choose another name, add --resume to go on with it, or delete it",
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_text(self.config, json.dumps(config, indent=2) + "\n")
+        if not resume or not self.checkpoint.exists():
+            write_text(self.events, "")
+
+    def note(self, event: dict[str, Any]) -> None:
+        """Append an event."""
+        with self.events.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(event) + "\n")
+
+    def read_events(self, kind: str) -> Iterator[dict[str, Any]]:
+        """Events of a kind, in order; a last line that was cut off by a crash is left out."""
+        if not self.events.exists():
+            return
+        for line in self.events.read_text(encoding="utf-8").splitlines():
+            try:
+                event = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if event.get("event") == kind:
+                yield event

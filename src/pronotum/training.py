@@ -1,0 +1,255 @@
+"""The training loop: stages, checkpoints, events. Epoch e's random numbers depend on the seed and e alone, so a
+killed training that is resumed ends with the same weights as one that was left alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from pronotum.errors import UserError
+from pronotum.files import replacing
+from pronotum.models.stage import Stage
+
+CHECKPOINT_SECONDS = 15.0
+VALIDATIONS = 25
+"""How often per stage the held-out specimens are looked at."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of the learning curve.
+
+    Attributes:
+        stage: name of the network.
+        epoch: 1-based.
+        epochs: how many the stage has.
+        loss: mean over the batches, as trained (augmentation on).
+        error: mean error of held-out specimens, px of the photograph; None where it was not measured.
+        progress: share of the whole training that is done, by the time stages took so far.
+        seconds: since the training (or its resumption) began.
+    """
+
+    stage: str
+    epoch: int
+    epochs: int
+    loss: float
+    error: float | None
+    progress: float
+    seconds: float
+
+
+class Diverged(UserError):
+    """The loss is no longer a number."""
+
+
+def fit(
+    stages: list[Stage],
+    *,
+    seed: int,
+    checkpoint: Path | None = None,
+    identity: str = "",
+    resume: bool = False,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> None:
+    """Train every stage in turn; afterwards each network holds its best weights.
+
+    Where specimens are held out, the best are those with the least error on them; else the last.
+
+    Args:
+        stages: what to train.
+        seed: of all random numbers.
+        checkpoint: file to keep the state in, about every 15 seconds; removed by nobody.
+        identity: of data and settings; a checkpoint is only resumed where it is the same.
+        resume: start from the checkpoint if it exists.
+        on_epoch: called after every epoch.
+
+    Raises:
+        Diverged: the loss became infinite or not a number.
+        UserError: the checkpoint belongs to another training.
+    """
+    plan = _plan(stages, seed, identity)
+    state = _Checkpoint.open(checkpoint, plan) if resume and checkpoint else None
+    begun = time.monotonic()
+    for number, stage in enumerate(stages):
+        if state is not None and number < state.stage:
+            _restore_finished(stage.network, state, number)
+            continue
+        trainer = _StageTrainer(stage, seed=seed, number=number)
+        if state is not None and number == state.stage:
+            trainer.load(state)
+        last_saved = time.monotonic()
+        for epoch in range(trainer.epoch, stage.epochs):
+            loss, error = trainer.run(epoch)
+            share = (number + (epoch + 1) / stage.epochs) / len(stages)
+            on_epoch(Epoch(stage.name, epoch + 1, stage.epochs, loss, error, share, time.monotonic() - begun))
+            due = time.monotonic() - last_saved > CHECKPOINT_SECONDS
+            if checkpoint and due and epoch + 1 < stage.epochs:
+                _save(checkpoint, stages[:number], trainer, plan)
+                last_saved = time.monotonic()
+        trainer.finish()
+        if checkpoint:
+            _save(checkpoint, stages[: number + 1], None, plan)
+
+
+class _StageTrainer:
+    """The state of one stage: weights, their running average, the best so far, the optimiser."""
+
+    def __init__(self, stage: Stage, *, seed: int, number: int) -> None:
+        self.stage, self.seed, self.number = stage, seed, number
+        stage.network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.averaged = copy.deepcopy(stage.network).eval()
+        self.best = copy.deepcopy(stage.network.state_dict())
+        self.best_error = float("inf")
+        self.optimiser = stage.optimiser(stage.network)
+        self.epoch = 0
+
+    def run(self, epoch: int) -> tuple[float, float | None]:
+        """Train one epoch; the mean loss and, now and then, the held-out error."""
+        stage = self.stage
+        stage.network.train()
+        generator = torch.Generator().manual_seed(_epoch_seed(self.seed, self.number, epoch + 1))
+        torch.manual_seed(_epoch_seed(self.seed, self.number, epoch + 1))
+        total, step = 0.0, epoch * stage.batches
+        for loss in stage.losses(generator):
+            for name, value in stage.rates(step / (stage.epochs * stage.batches)).items():
+                for group in self.optimiser.param_groups:
+                    group[name] = value
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(stage.network.parameters(), 5.0)
+            self.optimiser.step()
+            step += 1
+            self._average(step)
+            total += loss.item()
+        mean = total / stage.batches
+        if not torch.isfinite(torch.tensor(mean)):
+            raise Diverged(
+                f"{stage.name} stage, epoch {epoch + 1}",
+                found=f"the loss is {mean}",
+                expected="a finite number",
+                remedy="train with a lower rate, e.g. --set training.rate=0.0003",
+            )
+        self.epoch = epoch + 1
+        return mean, self._validate(epoch)
+
+    def _average(self, step: int) -> None:
+        keep = min(self.stage.averaging, (1 + step) / (10 + step)) if self.stage.averaging else 0.0
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.averaged.parameters()), list(self.stage.network.parameters()), 1 - keep)
+            for mine, other in zip(self.averaged.buffers(), self.stage.network.buffers(), strict=True):
+                mine.copy_(other)
+
+    def _validate(self, epoch: int) -> float | None:
+        every = max(1, self.stage.epochs // VALIDATIONS)
+        if self.stage.validate is None or ((epoch + 1) % every and epoch + 1 < self.stage.epochs):
+            return None
+        error = self.stage.validate(self.averaged)
+        if error <= self.best_error:
+            self.best_error = error
+            self.best = copy.deepcopy(self.averaged.state_dict())
+        return error
+
+    def finish(self) -> None:
+        """Leave the best weights in the network."""
+        watched = self.best_error < float("inf")
+        self.stage.network.load_state_dict(self.best if watched else self.averaged.state_dict())
+        self.stage.network.eval()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that `load` needs, by name."""
+        parts = {
+            "network": self.stage.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "best": self.best,
+        }
+        named = {f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}
+        for index, entry in self.optimiser.state_dict()["state"].items():
+            named.update({f"optimiser.{index}.{key}": torch.as_tensor(value) for key, value in entry.items()})
+        return named
+
+    def load(self, state: _Checkpoint) -> None:
+        """Continue where a checkpoint was written."""
+        self.stage.network.load_state_dict(state.part("network"))
+        self.averaged.load_state_dict(state.part("averaged"))
+        self.best = state.part("best")
+        entries: dict[int, dict[str, Tensor]] = {}
+        for name, value in state.part("optimiser").items():
+            index, key = name.split(".", 1)
+            entries.setdefault(int(index), {})[key] = value
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": entries})
+        self.epoch, self.best_error = state.epoch, state.best_error
+
+
+@dataclass(frozen=True)
+class _Checkpoint:
+    stage: int
+    epoch: int
+    best_error: float
+    tensors: dict[str, Tensor]
+
+    @classmethod
+    def open(cls, path: Path, plan: str) -> _Checkpoint | None:
+        if not path.exists():
+            return None
+        try:
+            with safetensors.safe_open(path, framework="pt") as file:
+                header = json.loads(file.metadata()["training"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                path, found=f"this checkpoint cannot be read ({error})", remedy="delete it and train again"
+            ) from None
+        if header["plan"] != plan:
+            raise UserError(
+                path,
+                found="the checkpoint of a training with other settings or other data",
+                expected="the same preset, seed and specimens as before",
+                remedy="repeat the first command, or leave --resume out to start anew",
+            )
+        return cls(header["stage"], header["epoch"], header["best_error"], tensors)
+
+    def part(self, name: str) -> dict[str, Tensor]:
+        return {key[len(name) + 1 :]: value for key, value in self.tensors.items() if key.startswith(f"{name}.")}
+
+
+def _restore_finished(network: nn.Module, state: _Checkpoint, number: int) -> None:
+    network.load_state_dict(state.part(f"finished{number}"))
+    network.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+
+def _save(path: Path, finished: list[Stage], trainer: _StageTrainer | None, plan: str) -> None:
+    tensors = trainer.tensors() if trainer else {}
+    for number, stage in enumerate(finished):
+        tensors.update({f"finished{number}.{name}": value for name, value in stage.network.state_dict().items()})
+    header = {
+        "plan": plan,
+        "stage": len(finished),
+        "epoch": trainer.epoch if trainer else 0,
+        "best_error": trainer.best_error if trainer else float("inf"),
+    }
+    with replacing(path) as temporary:
+        contiguous = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+        safetensors.torch.save_file(contiguous, temporary, {"training": json.dumps(header)})
+
+
+def _plan(stages: list[Stage], seed: int, identity: str) -> str:
+    return json.dumps([identity, seed, [[stage.name, stage.epochs, stage.batches] for stage in stages]])
+
+
+def _epoch_seed(seed: int, stage: int, epoch: int) -> int:
+    return (seed * 1_000_003 + stage * 100_003 + epoch) % 2**31
+
+
+def as_event(epoch: Epoch) -> dict[str, object]:
+    """An epoch as one line of events.jsonl."""
+    return {"event": "epoch", **asdict(epoch)}

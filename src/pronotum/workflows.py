@@ -1,0 +1,430 @@
+"""One function per task of a user. The command line prints what these return; a script calls them as they are."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pronotum import __version__, formats, images, inference, pictures, training
+from pronotum.data import Dataset, Problem, open_data
+from pronotum.errors import UserError, did_you_mean
+from pronotum.evaluation import distances as dist
+from pronotum.evaluation.folds import hold_out
+from pronotum.formats import predictions as prediction_table
+from pronotum.landmarks import FloatArray, Landmarks
+from pronotum.models import storage
+from pronotum.models.heatmap import HeatmapConfig, HeatmapModel
+from pronotum.models.heatmap_training import PRESETS, HeatmapTrainer, HeatmapTraining
+from pronotum.morphometrics.superimposition import mean_shape
+from pronotum.report import curves, overlays, page
+from pronotum.runs import Run
+
+MIN_SPECIMENS = 3
+MIN_TO_HOLD_OUT = 30
+"""With fewer specimens each is needed for training: none is held out and the last weights are kept."""
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What can be asked of a training.
+
+    Attributes:
+        preset: ``fast``, ``standard`` or ``best``.
+        seed: of all random numbers.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        held_out: share of specimens to watch for the learning curve and the best weights; None decides.
+        overrides: settings of the preset to change.
+    """
+
+    preset: str = "standard"
+    seed: int = 0
+    device: str = "auto"
+    held_out: float | None = None
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+    def training(self) -> HeatmapTraining:
+        """The preset with the overrides.
+
+        Raises:
+            UserError: an unknown preset or setting, or a value that does not fit.
+        """
+        if self.preset not in PRESETS:
+            remedy = did_you_mean(self.preset, PRESETS)
+            raise UserError("--preset", found=f"there is no preset '{self.preset}'", remedy=remedy)
+        return override(PRESETS[self.preset], self.overrides)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """What a training did.
+
+    Attributes:
+        run: its folder.
+        n_train: specimens learnt from.
+        n_held_out: specimens watched.
+        error: mean error of the held-out specimens, px of the photograph; None where none was held out.
+        seconds: how long it took.
+        problems: specimens and photographs that were left out.
+    """
+
+    run: Run
+    n_train: int
+    n_held_out: int
+    error: float | None
+    seconds: float
+    problems: tuple[Problem, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "run": str(self.run.folder),
+            "n_train": self.n_train,
+            "n_held_out": self.n_held_out,
+            "held_out_error_px": self.error,
+            "seconds": self.seconds,
+            "problems": [str(problem) for problem in self.problems],
+        }
+
+
+def override(settings: HeatmapTraining, changes: dict[str, Any]) -> HeatmapTraining:
+    """Settings with some changed by dotted name, e.g. ``{"augmentation.rotation": "180"}``."""
+    values = settings.model_dump()
+    for name, value in changes.items():
+        place, known = values, name
+        *outer, last = name.split(".")
+        for part in outer:
+            place = place.get(part, {})
+        if last not in place or isinstance(place[last], dict):
+            raise UserError(f"--set {known}", found="no such setting", remedy=did_you_mean(last, place or values))
+        place[last] = value
+    try:
+        return HeatmapTraining.model_validate(values)
+    except ValueError as error:
+        first = str(error).splitlines()
+        raise UserError("--set", found=" ".join(line.strip() for line in first[1:3])) from None
+
+
+def check(path: Path, *, photographs: Path | None = None) -> Dataset:
+    """Open data and look at it; see `data.Dataset.problems` for what would be left out."""
+    return open_data(path, photographs=photographs)
+
+
+def draw_sheet(data: Dataset, path: Path, *, limit: int = 24) -> list[Problem]:
+    """Draw the landmarks on the photographs, on one picture; the photographs that could not be read are named."""
+    return overlays.sheet(data, path, limit=limit)
+
+
+def train(
+    data: Dataset,
+    folder: Path,
+    options: TrainOptions,
+    *,
+    resume: bool = False,
+    on_epoch: Callable[[training.Epoch], None] = lambda epoch: None,
+    on_load: Callable[[int, int], None] = lambda done, total: None,
+) -> TrainResult:
+    """Train the default model on a dataset and leave a run folder.
+
+    Raises:
+        UserError: too few specimens, a run in the way, a wrong option, or a loss that became infinite.
+    """
+    if len(data) < MIN_SPECIMENS:
+        raise UserError(
+            data.source[0],
+            found=f"{len(data)} specimens with photographs",
+            expected=f"at least {MIN_SPECIMENS}, better 30",
+            remedy="digitise more",
+        )
+    settings, device, run = options.training(), inference.choose_device(options.device), Run(folder)
+    config = HeatmapConfig.for_photographs(data.scheme.n_landmarks, list(data.sizes))
+    digest = data.digest()
+    described = {
+        "pronotum": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "device": str(device),
+        "preset": options.preset,
+        "seed": options.seed,
+        "data": {"files": [str(path) for path in data.source], "specimens": len(data), "sha256": digest},
+        "model": config.model_dump(mode="json"),
+        "training": settings.model_dump(mode="json"),
+    }
+    run.begin(described, resume=resume)
+    loaded, kept, failed = pictures.load(
+        data.photographs, data.points, detail=config.detail, frame=config.frame, progress=on_load
+    )
+    data_kept = data.subset(kept)
+    share = options.held_out
+    if share is None:
+        share = 0.1 if len(data_kept) >= MIN_TO_HOLD_OUT else 0.0
+    learn, watch = hold_out(data_kept.groups, share, options.seed)
+    torch.manual_seed(options.seed)
+    model = HeatmapModel(config).to(device)
+    trainer = HeatmapTrainer(
+        model, loaded.to(device), settings, torch.from_numpy(learn), torch.from_numpy(watch), device
+    )
+    history: list[training.Epoch] = []
+
+    def record(epoch: training.Epoch) -> None:
+        history.append(epoch)
+        run.note(training.as_event(epoch))
+        on_epoch(epoch)
+
+    stages = trainer.stages()
+    training.fit(
+        stages,
+        seed=options.seed,
+        checkpoint=run.checkpoint,
+        identity=f"{digest} {settings.model_dump_json()}",
+        resume=resume,
+        on_epoch=record,
+    )
+    error = stages[-1].validate(model.fine) if stages[-1].validate else None
+    seconds = history[-1].seconds if history else 0.0
+    card = {
+        **described,
+        "n_train": len(learn),
+        "n_held_out": len(watch),
+        "held_out_error_px": error,
+        "training_seconds": seconds,
+        "mean_shape": [[None if np.isnan(v) else v for v in point] for point in mean_shape(data_kept.points)],
+    }
+    storage.save(run.model, storage.StoredModel(model, data.scheme, card))
+    run.note({"event": "finished", "seconds": seconds, "held_out_error_px": error})
+    run.checkpoint.unlink(missing_ok=True)
+    curves.draw(run, folder / "learning_curve.png")
+    problems = (*data.problems, *(Problem(e.where, str(e).removeprefix(f"{e.where}: ")) for e in failed))
+    return TrainResult(run, len(learn), len(watch), error, seconds, problems)
+
+
+def open_model(run: Path, device: str = "auto") -> tuple[storage.StoredModel, torch.device]:
+    """The model of a run folder, or of a model file."""
+    chosen = inference.choose_device(device)
+    return storage.load(run if run.is_file() else Run(run).model, chosen), chosen
+
+
+def predict(
+    run: Path,
+    photographs: Sequence[Path],
+    out: Path,
+    *,
+    device: str = "auto",
+    draw: bool = True,
+    on_photograph: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[int, list[Problem]]:
+    """Landmark photographs and write ``predictions.tps``, ``predictions.csv`` and ``overlays/``.
+
+    Photographs stream through: memory does not grow with their number. The two files appear when all is done.
+
+    Returns:
+        how many were landmarked, and those that could not be opened.
+    """
+    model, chosen = open_model(run, device)
+    problems: list[Problem] = []
+    done = 0
+    names = unique_names(photographs)
+
+    def answered() -> Iterator[tuple[Landmarks, int, FloatArray]]:
+        nonlocal done
+        for number, answer in enumerate(inference.predict(model.network, photographs, device=chosen)):
+            if isinstance(answer, inference.Prediction):
+                name = names[answer.photograph]
+                if draw:
+                    overlays.one(answer.photograph, answer.points, out / "overlays" / f"{Path(name).stem}.png")
+                done += 1
+                yield Landmarks(answer.points, image=name, id=str(done)), answer.size[1], answer.confidence
+            else:
+                problems.append(Problem(answer.where, str(answer).removeprefix(f"{answer.where}: ")))
+            on_photograph(number + 1, len(photographs))
+
+    prediction_table.write(out, answered(), model.scheme)
+    return done, problems
+
+
+def unique_names(photographs: Sequence[Path]) -> dict[Path, str]:
+    """What to call each photograph in a landmark file: its name, with its folder where names repeat."""
+    names = [path.name for path in photographs]
+    repeated = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
+    return {path: f"{path.parent.name}/{path.name}" if path.name in repeated else path.name for path in photographs}
+
+
+def find_photographs(paths: Sequence[Path]) -> list[Path]:
+    """The photographs among these files and below these folders.
+
+    Raises:
+        UserError: a path that is not there, or a folder without photographs.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            below = images.find(path)
+            if not below:
+                raise UserError(path, found="no photographs", expected="JPEG, PNG, TIFF or BMP files")
+            found.extend(below)
+        elif path.exists():
+            found.append(path)
+        else:
+            raise UserError(path, found="no such file or folder", remedy="check the spelling")
+    return list(dict.fromkeys(found))
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Predictions beside manual landmarks.
+
+    Attributes:
+        data: the specimens that could be predicted.
+        predicted: (N, K, 2) px of the photographs.
+        errors: (N, K) px.
+        table: rows per landmark and for all, see `evaluation.distances.table`.
+        baseline: the same for the mean shape, placed perfectly.
+        trained_on_same: whether the model was trained on exactly these data, so that the errors flatter it.
+        problems: what was left out.
+    """
+
+    data: Dataset
+    predicted: FloatArray
+    errors: FloatArray
+    table: list[dict[str, object]]
+    baseline: list[dict[str, object]]
+    trained_on_same: bool
+    problems: tuple[Problem, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "specimens": len(self.data),
+            "landmarks": self.table,
+            "mean_shape_baseline": self.baseline,
+            "trained_on_same": self.trained_on_same,
+            "problems": [str(problem) for problem in self.problems],
+        }
+
+    def mean_error(self, unit: str) -> float:
+        """Mean over all landmarks of all specimens, in one of the table's units."""
+        row: Any = self.table[-1][unit]
+        return float(row["mean"])
+
+
+def evaluate(
+    run: Path,
+    data: Dataset,
+    *,
+    device: str = "auto",
+    on_photograph: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """Predict the photographs of a dataset and measure the distances to its landmarks.
+
+    Raises:
+        UserError: the data have another number of landmarks than the model.
+    """
+    model, chosen = open_model(run, device)
+    if data.scheme.n_landmarks != model.scheme.n_landmarks:
+        raise UserError(
+            data.source[0],
+            found=f"{data.scheme.n_landmarks} landmarks per specimen",
+            expected=f"{model.scheme.n_landmarks} as in {run}",
+            remedy="evaluate on data with the scheme the model was trained on",
+        )
+    kept, predicted, problems = [], [], list(data.problems)
+    for number, answer in enumerate(inference.predict(model.network, data.photographs, device=chosen)):
+        if isinstance(answer, inference.Prediction):
+            kept.append(number)
+            predicted.append(answer.points)
+        else:
+            problems.append(Problem(answer.where, str(answer).removeprefix(f"{answer.where}: ")))
+        on_photograph(number + 1, len(data))
+    if not kept:
+        raise UserError(data.source[0], found="not one photograph could be read", remedy="see pronotum check")
+    used = data.subset(kept)
+    points = np.stack(predicted)
+    shape = np.array(model.card["mean_shape"], dtype=np.float64)
+    return compare(used, points, shape, same=model.card["data"]["sha256"] == data.digest(), problems=problems)
+
+
+def compare(
+    data: Dataset, predicted: FloatArray, shape: FloatArray, *, same: bool, problems: Sequence[Problem] = ()
+) -> Evaluation:
+    """Measure predictions (N, K, 2) against the landmarks of a dataset, and the mean shape (K, 2) beside them."""
+    scales = dist.Scales.of(data.points, list(data.sizes), [specimen.scale for specimen in data.landmarks])
+    errors = dist.distances(predicted, data.points)
+    baseline = dist.mean_shape_distances(shape, data.points)
+    names = data.scheme.names
+    return Evaluation(
+        data,
+        predicted,
+        errors,
+        dist.table(errors, names, scales),
+        dist.table(baseline, names, scales),
+        same,
+        tuple(problems),
+    )
+
+
+def write_report(evaluation: Evaluation, run: Path, path: Path, *, title: str) -> None:
+    """Write an evaluation as one self-contained HTML page."""
+    contents = page.Contents(
+        title,
+        remarks(evaluation),
+        evaluation.data,
+        evaluation.predicted,
+        evaluation.errors,
+        evaluation.table,
+        evaluation.baseline,
+        Run(run),
+    )
+    page.write(contents, path)
+
+
+def remarks(evaluation: Evaluation) -> list[str]:
+    """What a reader must know before believing the figures."""
+    said = []
+    if evaluation.trained_on_same:
+        said.append(
+            "The model was trained on these very specimens: the errors say how well it remembers, not how well it "
+            "works on new photographs. Evaluate on specimens it has never seen."
+        )
+    if evaluation.problems:
+        said.append(f"{len(evaluation.problems)} records or photographs were left out: " + as_text(evaluation.problems))
+    said.append(
+        "No repeated manual landmarks were given, so nothing is said here about how far two people, or one person "
+        "on two days, would be apart."
+    )
+    return said
+
+
+def as_text(problems: Sequence[Problem], limit: int = 5) -> str:
+    """Problems in one sentence."""
+    more = f"; and {len(problems) - limit} more" if len(problems) > limit else ""
+    return "; ".join(str(problem) for problem in problems[:limit]) + more
+
+
+def missed_bar(evaluation: Evaluation, max_error: float | None) -> str | None:
+    """What to say when the mean error, in px of the 256x192 frame, is above a bar."""
+    mean = evaluation.mean_error("px_256x192")
+    if max_error is None or mean <= max_error:
+        return None
+    return f"mean error {mean:.3f} px of the 256x192 frame is above --max-error {max_error:g}"
+
+
+def info() -> dict[str, object]:
+    """Versions and devices, for a bug report."""
+    return {
+        "pronotum": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "torch": torch.__version__,
+        "devices": {
+            "cpu": f"{torch.get_num_threads()} threads",
+            "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+            "mps": torch.backends.mps.is_available(),
+        },
+        "formats": sorted(formats.table()),
+        "presets": sorted(PRESETS),
+    }
