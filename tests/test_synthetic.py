@@ -59,9 +59,7 @@ def test_different_seeds_differ(part):
 def test_landmarks_scale_with_the_picture_and_nothing_else(part):
     small, large = draw_once(part.name, 5, size=SMALL), draw_once(part.name, 5, size=(1024, 768))
     np.testing.assert_allclose(transform(scaling(2), small.points), large.points, atol=1e-9)
-    np.testing.assert_allclose(
-        true_points(part.name, 5), transform(scaling(FRAME[0] / 1024), large.points), atol=1e-9
-    )
+    np.testing.assert_allclose(true_points(part.name, 5), transform(scaling(FRAME[0] / 1024), large.points), atol=1e-9)
     np.testing.assert_array_equal(small.coefficients, large.coefficients)
 
 
@@ -97,8 +95,8 @@ def test_principal_components_recover_the_rank(part):
     variance = np.linalg.svd(aligned - aligned.mean(axis=0), compute_uv=False) ** 2
     rank = len(part.modes)
     share = variance / variance.sum()
-    assert share[:rank].sum() > 0.995
-    assert share[rank - 1] > 5 * share[rank]
+    assert share[:rank].sum() > 0.999
+    assert share[rank - 1] > 30 * share[rank]
 
 
 def test_coefficients_have_the_documented_spread(part):
@@ -158,7 +156,7 @@ def test_missing_landmarks_of_a_given_configuration_stay_missing():
 
 
 def test_a_configuration_of_another_part_is_refused():
-    with pytest.raises(UserError, match="10 landmarks.*expected 8"):
+    with pytest.raises(UserError, match=r"10 landmarks.*expected 8"):
         draw("pronotum", 0, points=np.zeros((10, 2)))
     with pytest.raises(UserError, match="2 of them present"):
         draw("pronotum", 0, points=[(1, 2), (3, 4), *[(np.nan, np.nan)] * 6])
@@ -192,7 +190,7 @@ def inside(points, size, margin=0.0):
 
 
 def procrustes(shapes):
-    """Partial-tangent generalized Procrustes superimposition by complex arithmetic, written apart from ours."""
+    """Generalized Procrustes superimposition, tangent coordinates, by complex arithmetic."""
     z = shapes @ np.array([1, 1j])
     z -= z.mean(axis=1, keepdims=True)
     z /= np.linalg.norm(z, axis=1, keepdims=True)
@@ -206,12 +204,10 @@ def procrustes(shapes):
 
 
 def fitted_coefficients(part, points):
-    """The coefficients that make u z + v = mean + b @ basis exact, u and v complex: pose and shape at once."""
+    """The b that makes u z + v = mean + b @ basis exact, u and v complex: pose and shape at once."""
     z, mean, basis = (values @ np.array([1, 1j]) for values in (points, part.mean, part.basis))
     columns = np.stack([z, 1j * z, np.ones_like(z), np.full_like(z, 1j), *-basis], axis=1)
-    solution, *_ = np.linalg.lstsq(
-        np.concatenate([columns.real, columns.imag]), np.concatenate([mean.real, mean.imag])
-    )
+    solution, *_ = np.linalg.lstsq(np.concatenate([columns.real, columns.imag]), np.concatenate([mean.real, mean.imag]))
     return solution[4:]
 
 

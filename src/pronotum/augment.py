@@ -101,7 +101,10 @@ def windows(images: Tensor, index: Tensor, centres: Tensor, side: int) -> tuple[
     rows = (corner[:, 1, None] + steps).clamp(0, images.shape[2] - 1)
     channels = torch.arange(images.shape[1], device=images.device)
     cut = images[
-        index[:, None, None, None], channels[None, :, None, None], rows[:, None, :, None], columns[:, None, None, :]
+        index[:, None, None, None],
+        channels[None, :, None, None],
+        rows[:, None, :, None],
+        columns[:, None, None, :],
     ]
     return cut, corner.to(torch.float32)
 

@@ -28,9 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Data = Annotated[
-    Path, typer.Argument(help="Landmark file, or a folder with one and its photographs beside or below.")
-]
+Data = Annotated[Path, typer.Argument(help="Landmark file, or a folder with one and its photographs beside or below.")]
 Photographs = Annotated[
     Path | None, typer.Option("--photographs", help="Folder of the photographs, where it is another one.")
 ]
@@ -74,8 +72,11 @@ def train(
     device: Device = "auto",
     held_out: Annotated[
         float | None,
-        typer.Option(help="Share of specimens to watch; 0 learns from all. Default: 0.1 from 30 specimens on.",
-                     min=0, max=0.5),
+        typer.Option(
+            help="Share of specimens to watch; 0 learns from all. Default: 0.1 from 30 specimens on.",
+            min=0,
+            max=0.5,
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting, e.g. augmentation.rotation=180.")
@@ -87,12 +88,14 @@ def train(
 
     Example: pronotum train wings/ -o wings-run
     """
-    from pronotum import workflows
+    from pronotum import inference, workflows
 
     found = workflows.check(data, photographs=photographs)
     options = workflows.TrainOptions(preset, seed, device, held_out, _overrides(settings or []))
     if not as_json:
-        typer.echo(f"{len(found)} specimens, {found.scheme.n_landmarks} landmarks; device: {workflows.inference.choose_device(device)}")
+        typer.echo(
+            f"{len(found)} specimens, {found.scheme.n_landmarks} landmarks; device: {inference.choose_device(device)}"
+        )
     with _progress("training", quiet=as_json) as (on_share, _):
         result = workflows.train(found, out, options, resume=resume, on_epoch=_epoch_reporter(on_share))
     if as_json:
@@ -123,7 +126,14 @@ def predict(
     with _progress("predicting", quiet=as_json) as (_, on_count):
         done, problems = workflows.predict(run, found, out, device=device, draw=overlays, on_photograph=on_count)
     if as_json:
-        _print_json({"photographs": len(found), "predicted": done, "out": str(out), "problems": [str(problem) for problem in problems]})
+        _print_json(
+            {
+                "photographs": len(found),
+                "predicted": done,
+                "out": str(out),
+                "problems": [str(problem) for problem in problems],
+            }
+        )
     else:
         typer.echo(f"{done} of {len(found)} photographs landmarked; results in {out}")
     _finish(problems)
@@ -136,7 +146,8 @@ def evaluate(
     photographs: Photographs = None,
     report: Annotated[Path | None, typer.Option(help="Also write an HTML report here.")] = None,
     max_error: Annotated[
-        float | None, typer.Option(help="Exit with 1 if the mean error in px of the 256x192 frame is above this.")
+        float | None,
+        typer.Option(help="Exit with 1 if the mean error in px of the 256x192 frame is above this."),
     ] = None,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -162,9 +173,7 @@ def evaluate(
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="New folder for everything.")] = Path("demo"),
-    part: Annotated[
-        str, typer.Option(help="pronotum, head, elytra, mandible_left or mandible_right.")
-    ] = "pronotum",
+    part: Annotated[str, typer.Option(help="pronotum, head, elytra, mandible_left or mandible_right.")] = "pronotum",
     seed: Annotated[int, typer.Option(min=0)] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -173,7 +182,6 @@ def demo(
     Example: pronotum demo -o demo
     """
     from pronotum import demo as example
-    from pronotum import workflows
 
     with _progress("training", quiet=as_json) as (on_share, _):
         say: Callable[[str], None] = (lambda text: None) if as_json else typer.echo
@@ -212,9 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 @contextmanager
-def _progress(
-    title: str, *, quiet: bool
-) -> Iterator[tuple[Callable[[float, str], None], Callable[[int, int], None]]]:
+def _progress(title: str, *, quiet: bool) -> Iterator[tuple[Callable[[float, str], None], Callable[[int, int], None]]]:
     """A bar with the time left; hands out a function for shares and one for counts."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -277,4 +283,3 @@ def _finish(problems: Sequence[Problem], *, missed: str | None = None) -> None:
         typer.echo(missed, err=True)
     if problems or missed:
         raise typer.Exit(1)
-

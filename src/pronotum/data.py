@@ -152,12 +152,18 @@ def landmark_files(path: Path) -> list[Path]:
     below = near or sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and not p.name.startswith("."))
     if not below:
         raise UserError(
-            path, found="no landmark file", expected=f"one ending in {', '.join(suffixes)}", remedy="name the file"
+            path,
+            found="no landmark file",
+            expected=f"one ending in {', '.join(suffixes)}",
+            remedy="name the file",
         )
     if len(below) > 1 and any(len(formats.load(file)) > 1 for file in below):
         listed = ", ".join(file.name for file in below[:5]) + (" ..." if len(below) > 5 else "")
         raise UserError(
-            path, found=f"{len(below)} landmark files ({listed})", expected="one", remedy="name the one you mean"
+            path,
+            found=f"{len(below)} landmark files ({listed})",
+            expected="one",
+            remedy="name the one you mean",
         )
     return below
 
@@ -185,7 +191,9 @@ class Catalogue:
         name = written.name.casefold()
         if not name:
             return "has neither IMAGE nor ID; add IMAGE=<name of the photograph>"
-        found = self._by_name.get(name) or self._by_stem.get(name) or self._by_stem.get(PureWindowsPath(name).stem) or []
+        found = (
+            self._by_name.get(name) or self._by_stem.get(name) or self._by_stem.get(PureWindowsPath(name).stem) or []
+        )
         if len(found) > 1:
             parents = [part.casefold() for part in written.parts[:-1]]
             same = [path for path in found if parents and path.parent.name.casefold() == parents[-1]]

@@ -27,9 +27,7 @@ class DemoResult:
     evaluation: workflows.Evaluation
 
 
-def draw_beetles(
-    folder: Path, part: str, *, n: int, seed: int, size: tuple[int, int] = SIZE
-) -> Dataset:
+def draw_beetles(folder: Path, part: str, *, n: int, seed: int, size: tuple[int, int] = SIZE) -> Dataset:
     """Draw n specimens of a part and write their exact landmarks to ``landmarks.tps``."""
     drawn = synthetic.write_collection(folder, part, n=n, seed=seed, size=size)
     specimens = [Landmarks(points, image=name, id=str(number)) for number, (name, points) in enumerate(drawn, 1)]

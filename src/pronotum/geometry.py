@@ -18,7 +18,7 @@ PAPER_FRAME = (256, 192)
 """Width and height in px of the frame in which the paper reports errors (Le et al., section 4)."""
 
 
-def transform(matrix: FloatArray, points: ArrayLike) -> FloatArray:
+def transform(matrix: ArrayLike, points: ArrayLike) -> FloatArray:
     """Move points by a 3x3 matrix.
 
     Args:
@@ -29,7 +29,9 @@ def transform(matrix: FloatArray, points: ArrayLike) -> FloatArray:
         (..., K, 2) moved points.
     """
     values = np.asarray(points, dtype=np.float64)
-    return values @ np.swapaxes(matrix[..., :2, :2], -1, -2) + matrix[..., None, :2, 2]
+    affine = np.asarray(matrix, dtype=np.float64)
+    moved: FloatArray = values @ np.swapaxes(affine[..., :2, :2], -1, -2) + affine[..., None, :2, 2]
+    return moved
 
 
 def translation(x: float, y: float) -> FloatArray:

@@ -76,7 +76,9 @@ def predict(
 
 
 def _answer(
-    model: HeatmapModel, items: list[tuple[Path, pictures.Picture | UnreadablePhotograph]], device: torch.device
+    model: HeatmapModel,
+    items: list[tuple[Path, pictures.Picture | UnreadablePhotograph]],
+    device: torch.device,
 ) -> Iterator[Prediction | UnreadablePhotograph]:
     readable = [picture for _, picture in items if isinstance(picture, pictures.Picture)]
     points, confidence = np.empty((0, 0, 2)), np.empty((0, 0))

@@ -117,9 +117,7 @@ class Examples:
         """The same on a device. Pictures that would fill more than half of it stay where they are."""
         if device.type == "cuda" and self.details.nbytes > torch.cuda.mem_get_info(device)[0] // 2:
             return self
-        return Examples(
-            self.details.to(device), self.frames.to(device), self.points.to(device), self.px.to(device)
-        )
+        return Examples(self.details.to(device), self.frames.to(device), self.points.to(device), self.px.to(device))
 
 
 def load(
@@ -143,7 +141,11 @@ def load(
         the examples, the positions they had in `paths`, and the errors of photographs that could not be opened.
     """
     store = _allocate(len(paths), detail)
-    frames, moved, px, kept, failed = [], [], [], [], []
+    frames: list[Tensor] = []
+    moved: list[FloatArray] = []
+    px: list[float] = []
+    kept: list[int] = []
+    failed: list[images.UnreadablePhotograph] = []
     for number, (_, picture) in enumerate(stream(paths, detail)):
         if isinstance(picture, Picture):
             pixels = torch.from_numpy(picture.pixels).permute(2, 0, 1)

@@ -85,7 +85,7 @@ def fit(
             _restore_finished(stage.network, state, number)
             continue
         trainer = _StageTrainer(stage, seed=seed, number=number)
-        if state is not None and number == state.stage:
+        if state is not None and number == state.stage and state.epoch:
             trainer.load(state)
         last_saved = time.monotonic()
         for epoch in range(trainer.epoch, stage.epochs):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -236,7 +237,7 @@ def predict(
             if isinstance(answer, inference.Prediction):
                 name = names[answer.photograph]
                 if draw:
-                    overlays.one(answer.photograph, answer.points, out / "overlays" / f"{Path(name).stem}.png")
+                    overlays.one(answer.photograph, answer.points, out / "overlays" / f"{name.replace('/', '_')}.png")
                 done += 1
                 yield Landmarks(answer.points, image=name, id=str(done)), answer.size[1], answer.confidence
             else:
@@ -249,9 +250,8 @@ def predict(
 
 def unique_names(photographs: Sequence[Path]) -> dict[Path, str]:
     """What to call each photograph in a landmark file: its name, with its folder where names repeat."""
-    names = [path.name for path in photographs]
-    repeated = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
-    return {path: f"{path.parent.name}/{path.name}" if path.name in repeated else path.name for path in photographs}
+    count = Counter(path.name for path in photographs)
+    return {path: path.name if count[path.name] == 1 else f"{path.parent.name}/{path.name}" for path in photographs}
 
 
 def find_photographs(paths: Sequence[Path]) -> list[Path]:

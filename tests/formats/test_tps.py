@@ -64,9 +64,7 @@ def test_a_quirk_reads_as_what_it_means(content: bytes) -> None:
     assert (one.curves, one.outlines, one.dimensions) == ((), (), 2)
 
 
-@pytest.mark.parametrize(
-    "text", ["-1 -1", "-1.00000 -1.00000", "-1.\t-1e0", "NA NA", "na na", "NaN NaN", "nan NA"]
-)
+@pytest.mark.parametrize("text", ["-1 -1", "-1.00000 -1.00000", "-1.\t-1e0", "NA NA", "na na", "NaN NaN", "nan NA"])
 def test_missing_landmarks(text: str) -> None:
     assert np.isnan(record(f"LM=1\n{text}\nID=1\n").points).all()
 
@@ -105,9 +103,7 @@ def test_curves_and_outlines() -> None:
 
 
 def test_comments_of_several_lines_and_variables() -> None:
-    one = record(
-        "LM=1\n1 2\nCOMMENT=left, then\n 12 13 turned\nCOMMENT=right\nVARIABLES=Area=25.750, sex=f\nID=1\n"
-    )
+    one = record("LM=1\n1 2\nCOMMENT=left, then\n 12 13 turned\nCOMMENT=right\nVARIABLES=Area=25.750, sex=f\nID=1\n")
     assert one.comment == "left, then\n12 13 turned\nright"
     assert one.variables == {"Area": "25.750", "sex": "f"}
     assert one.id == "1"
@@ -180,8 +176,7 @@ BROKEN = [
     ),
     (
         b"LM=1\n12.5,30.1\n",
-        "f.tps:2: '12.5,30.1'; expected numbers with a decimal point, separated by a blank; "
-        "replace the comma",
+        "f.tps:2: '12.5,30.1'; expected numbers with a decimal point, separated by a blank; replace the comma",
     ),
     (
         b"LM=1\n12.5\nID=1\n",
@@ -195,8 +190,7 @@ BROKEN = [
     ),
     (
         b"LM=1\nNA 5\n",
-        "f.tps:2: 'NA 5', a landmark missing in one coordinate only; "
-        "expected NA for all of them, or for none",
+        "f.tps:2: 'NA 5', a landmark missing in one coordinate only; expected NA for all of them, or for none",
     ),
     (b"LM=-3\n", "f.tps:1: LM=-3; expected a whole number, 0 or more; correct LM="),
     (b"LM=2.5\n1 2\n", "f.tps:1: LM=2.5; expected a whole number, 0 or more; correct LM="),
@@ -251,8 +245,7 @@ BROKEN = [
     ),
     (
         b"LM=0\nPOINTS=1\n1 2\n",
-        "f.tps:2: POINTS=1 which no CURVES= or OUTLINES= announces; "
-        "correct the number in CURVES= or OUTLINES=",
+        "f.tps:2: POINTS=1 which no CURVES= or OUTLINES= announces; correct the number in CURVES= or OUTLINES=",
     ),
     (
         b"LM=0\nIMAGE=a.jpg\nID=0\nIMAGE=b.jpg\n",
@@ -276,9 +269,7 @@ def test_a_broken_file_says_where_and_what_to_do(
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(
-        UserError, match=r"none\.tps: cannot be opened \(No such file or directory\); check its name"
-    ):
+    with pytest.raises(UserError, match=r"none\.tps: cannot be opened \(No such file or directory\); check its name"):
         tps.load(tmp_path / "none.tps")
 
 
@@ -288,9 +279,7 @@ def test_a_table_of_distances_is_kept_but_gives_no_landmarks(tmp_path: Path) -> 
     path.write_bytes(content)
     assert tps.read(path).records == ()
     assert tps.read(path).content == content
-    with pytest.raises(
-        UserError, match=r"DiffEM\.tps:1: keys and numbers but no LM= line; expected LM=<number of"
-    ):
+    with pytest.raises(UserError, match=r"DiffEM\.tps:1: keys and numbers but no LM= line; expected LM=<number of"):
         tps.load(path)
 
 
@@ -391,9 +380,7 @@ def test_any_bytes_decode_and_encode_to_themselves(content: bytes) -> None:
 
 
 @given(files_of_samples, st.data())
-def test_damaged_files_are_refused_by_a_user_error_or_survive(
-    chosen: list[Sample], data: st.DataObject
-) -> None:
+def test_damaged_files_are_refused_by_a_user_error_or_survive(chosen: list[Sample], data: st.DataObject) -> None:
     content = bytearray("".join(sample.text for sample in chosen).encode())
     for _ in range(data.draw(st.integers(1, 3))):
         start = data.draw(st.integers(0, len(content)))
@@ -463,9 +450,7 @@ def test_a_moved_landmark_changes_its_line_only(
         np.testing.assert_allclose(other.points, one.points, rtol=0, atol=1e-5)
 
 
-coordinates = (
-    st.floats(-3e4, 3e4) | st.integers(-3, 3).map(float) | st.sampled_from([-1.000004, -0.999996, -1e-9])
-)
+coordinates = st.floats(-3e4, 3e4) | st.integers(-3, 3).map(float) | st.sampled_from([-1.000004, -0.999996, -1e-9])
 point_lists = st.lists(st.just((NAN, NAN)) | st.tuples(coordinates, coordinates), max_size=8)
 clean_names = names.filter(lambda name: name == name.strip())
 
@@ -535,13 +520,9 @@ def test_edits_touch_only_their_lines(tmp_path: Path) -> None:
     points = [[10.0, 80.0], [NAN, NAN], [30.5, 59.5]]
     assert edited(tmp_path) == []
     assert edited(tmp_path, points=points) == []
-    assert edited(tmp_path, points=[[11.0, 80.0], *points[1:]]) == [
-        (b" 10 20\t5.5 ", b" 11.00000 20.00000\t5.5 ")
-    ]
+    assert edited(tmp_path, points=[[11.0, 80.0], *points[1:]]) == [(b" 10 20\t5.5 ", b" 11.00000 20.00000\t5.5 ")]
     assert edited(tmp_path, points=[points[0], [1.0, 2.0], points[2]]) == [(b"-1 -1", b"1.00000 98.00000")]
-    assert edited(tmp_path, points=[[NAN, NAN], *points[1:]]) == [
-        (b" 10 20\t5.5 ", b" -1.00000 -1.00000\t5.5 ")
-    ]
+    assert edited(tmp_path, points=[[NAN, NAN], *points[1:]]) == [(b" 10 20\t5.5 ", b" -1.00000 -1.00000\t5.5 ")]
     assert edited(tmp_path, missing="geomorph") == [(b"-1 -1", b"NA NA")]
     assert edited(tmp_path, missing="tpsdig") == []
     assert edited(tmp_path, image="b.jpg") == [(b"IMAGE=a.jpg", b"IMAGE=b.jpg")]
@@ -588,9 +569,7 @@ def test_files_are_merged(tmp_path: Path) -> None:
     two.write_bytes(b"# two\nLM=1\n3 4\nID=2\n")
     specimens = (*tps.load(one), *tps.load(two), Landmarks([[5.0, -6.0]], id="3"))
     tps.save(both, specimens)
-    assert both.read_bytes() == (
-        b"# one\r\nLM=1\r\n1 2\r\nID=1\r\nLM=1\n3 4\nID=2\nLM=1\n5.00000 6.00000\nID=3\n"
-    )
+    assert both.read_bytes() == (b"# one\r\nLM=1\r\n1 2\r\nID=1\r\nLM=1\n3 4\nID=2\nLM=1\n5.00000 6.00000\nID=3\n")
     tps.save(both, specimens[1::-1])
     assert both.read_bytes() == b"# two\nLM=1\n3 4\nID=2\nLM=1\r\n1 2\r\nID=1"
 
@@ -744,6 +723,4 @@ def test_what_two_public_files_say(shared_data: Path) -> None:
     assert (ktch.comment, ktch.variables, ktch.scale) == ("Sample curve outline", {"Area": "25.750"}, 0.025)
     assert [len(curve) for curve in ktch.curves] == [50]
     first = tps.read(next(zoo.glob("Matteo*"))).records[0]
-    assert first.image == (
-        r"C:\Users\Federico\Desktop\orthetrum_specimen\specimen_albistylum\drp030ortalbmDr720.jpg"
-    )
+    assert first.image == (r"C:\Users\Federico\Desktop\orthetrum_specimen\specimen_albistylum\drp030ortalbmDr720.jpg")

@@ -49,9 +49,7 @@ class Scales:
     mm: FloatArray
 
     @classmethod
-    def of(
-        cls, manual: FloatArray, sizes: list[tuple[int, int]], scales: list[float | None]
-    ) -> Scales:
+    def of(cls, manual: FloatArray, sizes: list[tuple[int, int]], scales: list[float | None]) -> Scales:
         """Work out the scales of specimens.
 
         Args:

@@ -41,9 +41,7 @@ class Format:
 @cache
 def table() -> Mapping[str, Format]:
     """All formats by name."""
-    modules = [
-        importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)
-    ]
+    modules = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
     formats = [module.FORMAT for module in modules if hasattr(module, "FORMAT")]
     return {found.name: found for found in formats}
 
@@ -65,9 +63,7 @@ def named(name: str) -> Format:
         UserError: there is none.
     """
     if name.lower() not in table():
-        raise UserError(
-            "format", found=f"unknown format '{name}'", remedy=did_you_mean(name.lower(), table())
-        )
+        raise UserError("format", found=f"unknown format '{name}'", remedy=did_you_mean(name.lower(), table()))
     return table()[name.lower()]
 
 
@@ -83,16 +79,12 @@ def of(path: Path) -> Format:
     if not fitting:
         raise UserError(
             path,
-            found=f"unknown kind of landmark file '{path.suffix}'"
-            if path.suffix
-            else "a name without suffix",
+            found=f"unknown kind of landmark file '{path.suffix}'" if path.suffix else "a name without suffix",
             expected=f"one ending in {', '.join(suffixes())}",
             remedy="rename it, or name its format",
         )
     names = ", ".join(found.name for found in fitting)
-    raise UserError(
-        path, found=f"several formats end in {path.suffix}", remedy=f"name the one you mean: {names}"
-    )
+    raise UserError(path, found=f"several formats end in {path.suffix}", remedy=f"name the one you mean: {names}")
 
 
 def load(path: Path, heights: Heights = None, *, name: str | None = None) -> tuple[Landmarks, ...]:
@@ -109,9 +101,7 @@ def load(path: Path, heights: Heights = None, *, name: str | None = None) -> tup
     return (named(name) if name else of(path)).read(path, heights)
 
 
-def save(
-    path: Path, specimens: Sequence[Landmarks], heights: Heights = None, *, name: str | None = None
-) -> None:
+def save(path: Path, specimens: Sequence[Landmarks], heights: Heights = None, *, name: str | None = None) -> None:
     """Write specimens to a landmark file, in one step.
 
     Args:

@@ -104,9 +104,7 @@ def parse_file(content: bytes, name: object = "TPS file") -> TpsFile:
     """
     if b"\0" in content:
         found = "UTF-16 text" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "binary data"
-        raise UserError(
-            name, found=found, expected="a TPS text file", remedy="save it as UTF-8 text, or name another"
-        )
+        raise UserError(name, found=found, expected="a TPS text file", remedy="save it as UTF-8 text, or name another")
     text, encoding = decode(content)
     lines = split_lines(text)
     if all(idle(line) for line in lines):
@@ -171,9 +169,7 @@ def _specimens(file: TpsFile, heights: Heights) -> Iterator[Landmarks]:
         yield Landmarks(flip_y(record.points, height), record.image, record.id, record.scale, source)
 
 
-def save(
-    path: Path, specimens: Sequence[Landmarks], heights: Heights = None, *, missing: Missing = "keep"
-) -> None:
+def save(path: Path, specimens: Sequence[Landmarks], heights: Heights = None, *, missing: Missing = "keep") -> None:
     """Write specimens to a TPS file, in one step; they may come from several files.
 
     A specimen that `load` has read keeps its lines, byte for byte, except those of landmarks that moved and
@@ -217,9 +213,7 @@ def _text(specimen: Landmarks, heights: Heights, missing: Missing) -> str:
     if np.isinf(specimen.points).any():
         raise UserError(specimen.name, found="an infinite coordinate", remedy="mark the landmark as missing")
     if any("\n" in name or "\r" in name for name in (specimen.image, specimen.id)):
-        raise UserError(
-            specimen.name, found="a line break in its name", remedy="rename the photograph or the ID"
-        )
+        raise UserError(specimen.name, found="a line break in its name", remedy="rename the photograph or the ID")
     source = specimen.source
     if not isinstance(source, TpsSource):
         return render(specimen, _height(specimen, heights), missing)

@@ -134,9 +134,7 @@ class _Parser:
             id=values.get("ID", ""),
             scale=self.scale(places["SCALE"][-1], values["SCALE"]) if values.get("SCALE") else None,
             comment="\n".join(comment),
-            variables=dict(
-                _variable(part) for part in values.get("VARIABLES", "").split(",") if part.strip()
-            ),
+            variables=dict(_variable(part) for part in values.get("VARIABLES", "").split(",") if part.strip()),
             dimensions=dimensions,
             rows=rows,
             places={key: places[key] for key in ONE_VALUE if key in places},
@@ -226,9 +224,7 @@ class _Parser:
             return math.nan
         value = float(word) if NUMBER.fullmatch(word) else math.inf
         if math.isinf(value):
-            raise self.error(
-                index, f"'{word}'", "a number", "correct it, or write -1 -1 for a missing landmark"
-            )
+            raise self.error(index, f"'{word}'", "a number", "correct it, or write -1 -1 for a missing landmark")
         return value
 
     def scale(self, index: int, value: str) -> float:

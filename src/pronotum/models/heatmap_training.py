@@ -122,7 +122,7 @@ class HeatmapTrainer:
 
     def _batches(self, size: int, generator: torch.Generator) -> Iterator[Tensor]:
         order = self.train[torch.randperm(len(self.train), generator=generator)]
-        return iter(order.split(size))
+        return iter(torch.split(order, size))
 
     def _coarse_losses(self, size: int, generator: torch.Generator) -> Iterator[Tensor]:
         frame = self.model.config.frame
@@ -156,7 +156,9 @@ class HeatmapTrainer:
             inner = torch.full((n, 2), (window - 1) / 2) + uniform((n, 2), generator) / 2
             matrices = about(linear, outer, inner).to(self.device)
             crops = relight(
-                warp(cut.to(self.device), matrices, (window, window)) / 255, self.settings.augmentation, generator
+                warp(cut.to(self.device), matrices, (window, window)) / 255,
+                self.settings.augmentation,
+                generator,
             )
             targets = move(matrices, (points - corner).to(self.device)[:, None])
             log_maps = self.model.fine(crops.contiguous(memory_format=torch.channels_last))
@@ -176,7 +178,7 @@ class HeatmapTrainer:
     @torch.no_grad()
     def _coarse_error(self, network: nn.Module) -> float:
         errors = []
-        for index in self.held_out.split(16):
+        for index in torch.split(self.held_out, 16):
             frames = self.examples.frames[self._at(index)].to(self.device)
             points = decode(network(frames.float() / 255), self.model.coarse.stride)[0]
             errors.append(self._photograph_errors(index, self.model.to_detail(points)))
@@ -187,7 +189,7 @@ class HeatmapTrainer:
         trained, self.model.fine = self.model.fine, network  # type: ignore[assignment]
         try:
             errors = []
-            for index in self.held_out.split(8):
+            for index in torch.split(self.held_out, 8):
                 details = self.examples.details[self._at(index)].to(self.device)
                 frames = self.examples.frames[self._at(index)].to(self.device)
                 errors.append(self._photograph_errors(index, self.model.locate(frames, details)[0]))
@@ -196,5 +198,5 @@ class HeatmapTrainer:
             self.model.fine = trained
 
     def _photograph_errors(self, index: Tensor, points: Tensor) -> Tensor:
-        distance = (points.cpu() - self.examples.points[self._at(index)].cpu()).norm(dim=-1)
+        distance: Tensor = (points.cpu() - self.examples.points[self._at(index)].cpu()).norm(dim=-1)
         return distance * self.examples.px[self._at(index)].cpu()[:, None]

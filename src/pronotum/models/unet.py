@@ -45,7 +45,7 @@ class UNet(nn.Module):
         )
         self.lateral = nn.ModuleList(nn.Conv2d(width, depth, 1) for width in widths)
         self.decoder = nn.ModuleList(convolution(depth, depth) for _ in widths[:-1])
-        self.head = nn.Conv2d(depth, n_landmarks, 1)
+        self.head = nn.Conv2d(depth, n_landmarks, 1, bias=False)  # a softmax over places cancels a bias
 
     def forward(self, images: Tensor) -> Tensor:
         """Log-probability maps (B, K, H / stride, W / stride)."""

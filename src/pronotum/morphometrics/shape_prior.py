@@ -74,7 +74,7 @@ class ShapePrior:
         turn = pose[:2, :2]
         return transform(pose, expected), turn @ spread @ turn.T
 
-    def best_pose(self, candidates: FloatArray, scores: FloatArray) -> FloatArray:
+    def best_pose(self, candidates: FloatArray, scores: FloatArray) -> NDArray[np.intp]:
         """The pose of the mean shape that explains most landmarks, each by the best of its candidates.
 
         Args:
@@ -87,7 +87,7 @@ class ShapePrior:
         n_landmarks = len(candidates)
         pairs = np.array(list(combinations(range(n_landmarks), 2)))
         if len(pairs) == 0:
-            return np.zeros(n_landmarks, dtype=np.float64)
+            return np.zeros(n_landmarks, dtype=np.intp)
         distance = np.linalg.norm(self.mean[pairs[:, 0]] - self.mean[pairs[:, 1]], axis=-1)
         pairs = pairs[np.argsort(-distance, kind="stable")[:MAX_PAIRS]]
         poses = fit_similarity(self.mean[pairs], candidates[pairs, 0])
@@ -98,7 +98,8 @@ class ShapePrior:
         misfit = squares / (size[:, None, None] ** 2 * variance[:, None] * 8)
         gains = np.maximum(scores - misfit, scores.min(1)[:, None] - 6)
         winner = int(gains.max(-1).sum(-1).argmax())
-        return gains[winner].argmax(-1).astype(np.float64)
+        chosen: NDArray[np.intp] = gains[winner].argmax(-1)
+        return chosen
 
 
 def modes(log_maps: FloatArray, stride: int, n: int = 4, radius: int = 3) -> tuple[FloatArray, FloatArray]:
@@ -143,7 +144,7 @@ def reconcile(
     """
     height, width = log_maps.shape[1:]
     candidates, scores = modes(log_maps, stride)
-    chosen = prior.best_pose(candidates, scores).astype(int)
+    chosen = prior.best_pose(candidates, scores)
     points = candidates[np.arange(len(candidates)), chosen]
     x, y = (np.arange(width) + 0.5) * stride - 0.5, (np.arange(height) + 0.5) * stride - 0.5
     grid = np.stack(np.meshgrid(x, y), -1)

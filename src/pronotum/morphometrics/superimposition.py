@@ -64,7 +64,8 @@ def centroid_size(points: FloatArray) -> NDArray[np.float64]:
     filled = np.where(present[..., None], points, 0)
     centre = filled.sum(-2) / np.maximum(count, 1)[..., None]
     squares = np.where(present[..., None], (points - centre[..., None, :]) ** 2, 0).sum((-1, -2))
-    return np.where(count > 0, np.sqrt(squares), np.nan)
+    size: NDArray[np.float64] = np.where(count > 0, np.sqrt(squares), np.nan)
+    return size
 
 
 def mean_shape(points: FloatArray, iterations: int = 20) -> FloatArray:
@@ -94,4 +95,4 @@ def mean_shape(points: FloatArray, iterations: int = 20) -> FloatArray:
         mean = new
         if settled:
             break
-    return mean
+    return np.asarray(mean, dtype=np.float64)

@@ -66,7 +66,10 @@ def write(contents: Contents, path: Path) -> None:
             "caption": f"{kind}: {contents.data.photographs[i].name}, mean error {mean[i]:.1f} px",
             "data": _jpeg(
                 overlays.overlay(
-                    contents.data.photographs[i], contents.predicted[i], manual=contents.data.points[i], width=1000
+                    contents.data.photographs[i],
+                    contents.predicted[i],
+                    manual=contents.data.points[i],
+                    width=1000,
                 )
             ),
         }
@@ -91,7 +94,14 @@ def _distribution(contents: Contents) -> Figure:
     columns = [column[~np.isnan(column)] for column in contents.errors.T]
     axis.boxplot(columns, tick_labels=names, showfliers=True, flierprops={"markersize": 3}, widths=0.6)
     baseline = [row["px"]["mean"] for row in contents.baseline[:-1]]  # type: ignore[index]
-    axis.plot(range(1, len(names) + 1), baseline, "_", color="#d55e00", markersize=14, label="mean shape, mean error")
+    axis.plot(
+        range(1, len(names) + 1),
+        baseline,
+        "_",
+        color="#d55e00",
+        markersize=14,
+        label="mean shape, mean error",
+    )
     axis.set(xlabel="landmark", ylabel="error, px of the photograph", ylim=(0, None))
     axis.legend(frameon=False)
     axis.grid(axis="y", alpha=0.3)

@@ -25,8 +25,8 @@ def data_summary(data: Dataset, problems: Sequence[Problem]) -> dict[str, Any]:
     sizes = sorted(set(data.sizes))
     scales = [specimen.scale for specimen in data.landmarks if specimen.scale is not None]
     extent = np.array(data.sizes, dtype=float)[:, None, :]
-    outside = (points < -0.5) | (points > extent - 0.5)
-    outside_names = [name for name, out in zip(data.names, outside.any((1, 2)), strict=True) if out]
+    outside = np.asarray((points < -0.5) | (points > extent - 0.5))
+    outside_names = [name for name, out in zip(data.names, np.any(outside, axis=(1, 2)), strict=True) if out]
     relative = centroid_size(points) / np.hypot(extent[:, 0, 0], extent[:, 0, 1])
     return {
         "files": [str(path) for path in data.source],

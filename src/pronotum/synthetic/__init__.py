@@ -207,9 +207,7 @@ def _by_spline(source: FloatArray, target: FloatArray) -> Callable[[FloatArray],
     return lambda curve: np.asarray(warp(curve), dtype=np.float64)
 
 
-def _photograph(
-    canvas: Canvas, look: Look, size: tuple[int, int], rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def _photograph(canvas: Canvas, look: Look, size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
     """What the camera makes of a painted canvas: veil, vignette, defocus, noise; (H, W, 3) uint8."""
     pixels, (height, width) = canvas.pixels, canvas.shape
     y, x = np.ogrid[-1:1:48j, -1:1:64j]

@@ -1,0 +1,91 @@
+import json
+
+import pytest
+import safetensors.torch
+import torch
+
+from pronotum.errors import UserError
+from pronotum.landmarks import Scheme
+from pronotum.models import storage
+from pronotum.models.heatmap import HeatmapConfig, HeatmapModel
+
+
+def tiny(n_landmarks=4):
+    torch.manual_seed(0)
+    config = HeatmapConfig(
+        n_landmarks=n_landmarks,
+        frame=(64, 64),
+        detail=(160, 128),
+        window=32,
+        coarse_widths=(8, 8, 8),
+        coarse_depth=8,
+        fine_widths=(8, 8),
+        fine_depth=8,
+    )
+    return HeatmapModel(config).eval()
+
+
+@pytest.mark.parametrize(
+    ("size", "frame"),
+    [((3264, 2448), (256, 192)), ((1000, 1319), (192, 256)), ((2000, 2000), (192, 192)), ((4000, 700), (384, 128))],
+)
+def test_the_frame_suits_the_photographs(size, frame):
+    config = HeatmapConfig.for_photographs(5, [size] * 3)
+    assert config.frame == frame
+
+
+def test_the_detail_is_not_much_finer_than_the_photographs():
+    assert HeatmapConfig.for_photographs(5, [(3264, 2448)]).detail == (1024, 768)
+    assert HeatmapConfig.for_photographs(5, [(632, 480)]).detail == (640, 480)
+    assert HeatmapConfig.for_photographs(5, [(256, 192)]).detail == (512, 384)
+
+
+def test_frame_and_detail_points_convert_both_ways():
+    model = tiny()
+    points = torch.rand(3, 4, 2, dtype=torch.float64) * 60
+    assert torch.allclose(model.to_frame(model.to_detail(points)), points)
+    corner = torch.tensor([-0.5, -0.5], dtype=torch.float64)
+    assert torch.allclose(model.to_detail(corner), corner)
+    assert model.to_detail(torch.tensor([63.5, 63.5])).tolist() == pytest.approx([159.5, 127.5])
+
+
+def test_answers_do_not_depend_on_the_company():
+    model = tiny()
+    generator = torch.Generator().manual_seed(1)
+    details = torch.randint(0, 255, (3, 3, 128, 160), dtype=torch.uint8, generator=generator)
+    frames = torch.randint(0, 255, (3, 3, 64, 64), dtype=torch.uint8, generator=generator)
+    together = model.locate(frames, details)[0]
+    alone = torch.cat([model.locate(frames[i : i + 1], details[i : i + 1])[0] for i in range(3)])
+    assert torch.allclose(together, alone, atol=1e-3)
+
+
+def test_a_model_file_gives_the_same_answers(tmp_path):
+    model, path = tiny(), tmp_path / "m.safetensors"
+    scheme = Scheme(("a", "b", "c", "d"), pairs=((0, 1),), curves=((2, 3),))
+    storage.save(path, storage.StoredModel(model, scheme, {"seed": 3}))
+    stored = storage.load(path)
+    assert stored.scheme == scheme
+    assert stored.card == {"seed": 3}
+    for name, value in model.state_dict().items():
+        assert torch.equal(stored.network.state_dict()[name], value)
+
+
+def test_files_that_are_no_models_are_refused_in_one_line(tmp_path):
+    missing, text, foreign, newer, damaged = (tmp_path / f"{n}.safetensors" for n in "abcde")
+    with pytest.raises(UserError, match="no such model file; train one"):
+        storage.load(missing)
+    text.write_text("hello")
+    with pytest.raises(UserError, match="not a pronotum model"):
+        storage.load(text)
+    safetensors.torch.save_file({"x": torch.zeros(2)}, foreign)
+    with pytest.raises(UserError, match="not a pronotum model"):
+        storage.load(foreign)
+    header = {"format": storage.FORMAT, "format_version": 99, "architecture": "heatmap"}
+    safetensors.torch.save_file({"x": torch.zeros(2)}, newer, {storage.FORMAT: json.dumps(header)})
+    with pytest.raises(UserError, match="model format 99.*install a newer pronotum"):
+        storage.load(newer)
+    config = tiny().config.model_dump(mode="json")
+    header |= {"format_version": 1, "config": config, "scheme": {"names": list("abcd"), "pairs": [], "curves": []}}
+    safetensors.torch.save_file({"x": torch.zeros(2)}, damaged, {storage.FORMAT: json.dumps({**header, "card": {}})})
+    with pytest.raises(UserError, match="damaged model"):
+        storage.load(damaged)

@@ -1,0 +1,269 @@
+"""The commands as people type them, on synthetic beetles and with tiny trainings."""
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from ktch.io import read_tps
+from PIL import Image
+
+from pronotum import demo, synthetic
+from pronotum.cli import main
+from pronotum.data import open_data
+
+QUICK = [
+    option
+    for setting in ("coarse_steps=6", "fine_steps=6", "coarse_epochs=1", "fine_epochs=1")
+    for option in ("--set", setting)
+]
+
+
+def width_of(picture):
+    with Image.open(picture) as opened:
+        return opened.width
+
+
+def run(*arguments):
+    """Exit code of a command."""
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        return 0 if stop.code is None else stop.code
+    return 0
+
+
+@pytest.fixture(scope="session")
+def beetles(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("beetles")
+    demo.draw_beetles(folder, "pronotum", n=8, seed=3, size=(320, 240))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(beetles, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    assert run("train", beetles, "-o", folder, *QUICK) == 0
+    return folder
+
+
+def test_help_is_quick_because_nothing_heavy_is_imported():
+    code = "import sys, pronotum.cli; print(sorted({'torch', 'matplotlib', 'scipy', 'pandas'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", ["check", "train", "predict", "evaluate", "demo", "info"])
+def test_every_command_has_help_with_an_example_or_a_purpose(command, capsys):
+    assert run(command, "--help") == 0
+    assert len(capsys.readouterr().out) > 200
+
+
+def test_check_says_what_is_there_and_draws_it(beetles, tmp_path, capsys):
+    assert run("check", beetles, "--sheet", tmp_path / "sheet.png") == 0
+    said = capsys.readouterr().out
+    assert "8 specimens on 8 photographs (320x240 px), 8 landmarks each" in said
+    assert width_of(tmp_path / "sheet.png") > 800
+
+
+def test_check_as_json(beetles, tmp_path, capsys):
+    assert run("check", beetles, "--json", "--sheet", tmp_path / "sheet.png") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["specimens"], found["landmarks"], found["problems"]) == (8, 8, [])
+
+
+def test_check_names_what_is_wrong_and_exits_with_1(beetles, tmp_path, capsys):
+    folder = tmp_path / "data"
+    shutil.copytree(beetles, folder)
+    (folder / "images" / "pronotum_002.jpg").unlink()
+    photograph = folder / "images" / "pronotum_003.jpg"
+    photograph.write_bytes(photograph.read_bytes()[:2000])
+    assert run("check", folder, "--sheet", tmp_path / "sheet.png") == 1
+    said = capsys.readouterr()
+    assert "7 specimens" in said.out
+    assert "'pronotum_002.jpg' not found" in said.err
+    assert "pronotum_003.jpg: " in said.err
+    assert "2 left out" in said.err
+
+
+def test_a_run_folder_holds_model_settings_events_and_curve(trained):
+    config = json.loads((trained / "config.json").read_text())
+    assert config["seed"] == 0
+    assert config["training"]["coarse_steps"] == 6
+    assert re.fullmatch("[0-9a-f]{64}", config["data"]["sha256"])
+    events = [json.loads(line) for line in (trained / "events.jsonl").read_text().splitlines()]
+    assert {event.get("stage") for event in events if event["event"] == "epoch"} == {"coarse", "fine"}
+    assert events[-1]["event"] == "finished"
+    assert (trained / "model.safetensors").exists()
+    assert width_of(trained / "learning_curve.png") > 300
+    assert not (trained / "checkpoint.safetensors").exists()
+
+
+def test_training_again_gives_the_same_model(beetles, trained, tmp_path):
+    assert run("train", beetles, "-o", tmp_path / "again", *QUICK, "--json") == 0
+    from safetensors.numpy import load_file
+
+    mine, theirs = (load_file(folder / "model.safetensors") for folder in (tmp_path / "again", trained))
+    assert all(np.array_equal(mine[name], theirs[name]) for name in theirs)
+
+
+def test_predictions_are_tps_csv_and_overlays_on_the_same_pixels(beetles, trained, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run("predict", trained, beetles, "-o", out) == 0
+    assert "8 of 8 photographs landmarked" in capsys.readouterr().out
+    rows = list(csv.DictReader((out / "predictions.csv").read_text().splitlines()))
+    assert len(rows) == 8 * 8
+    table = {}
+    for row in rows:
+        table.setdefault(row["image"], []).append((float(row["x"]), float(row["y"])))
+    shutil.copytree(beetles / "images", out / "images")
+    data = open_data(out)
+    assert len(data) == 8
+    theirs = read_tps(out / "predictions.tps")
+    for number, (path, points) in enumerate(zip(data.photographs, data.points, strict=True)):
+        assert points == pytest.approx(np.array(table[path.name]), abs=1e-3)
+        independent = np.asarray(theirs[number].landmarks)
+        assert np.column_stack([independent[:, 0], 240 - independent[:, 1]]) == pytest.approx(points, abs=1e-4)
+        assert width_of(out / "overlays" / f"{path.name}.png") >= 320
+    assert run("check", out, "--sheet", tmp_path / "again.png") == 0
+
+
+def test_prediction_leaves_a_broken_photograph_out_and_does_the_rest(beetles, trained, tmp_path, capsys):
+    photographs = tmp_path / "photographs"
+    shutil.copytree(beetles / "images", photographs)
+    (photographs / "aa.jpg").write_text("no image")
+    short = photographs / "pronotum_004.jpg"
+    short.write_bytes(short.read_bytes()[:3000])
+    assert run("predict", trained, photographs, "-o", tmp_path / "out", "--no-overlays") == 1
+    said = capsys.readouterr()
+    assert "7 of 9 photographs landmarked" in said.out
+    assert "aa.jpg" in said.err
+    assert "pronotum_004.jpg" in said.err
+    assert "2 left out" in said.err
+    assert len(read_tps(tmp_path / "out" / "predictions.tps")) == 7
+    assert not (tmp_path / "out" / "overlays").exists()
+
+
+def test_evaluation_stands_beside_the_mean_shape(beetles, trained, tmp_path, capsys):
+    report = tmp_path / "report.html"
+    assert run("evaluate", trained, beetles, "--json", "--report", report) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["specimens"] == 8
+    assert found["trained_on_same"] is True
+    assert [row["landmark"] for row in found["landmarks"]] == [*map(str, range(1, 9)), "all"]
+    assert set(found["landmarks"][0]) == {"landmark", "px", "percent_centroid_size", "px_256x192"}
+    everything, baseline = found["landmarks"][-1], found["mean_shape_baseline"][-1]
+    assert everything["px_256x192"]["mean"] == pytest.approx(everything["px"]["mean"] * 0.8)
+    assert 0 < baseline["px"]["mean"] < everything["px"]["mean"]  # six steps teach nothing
+    assert {"n", "mean", "median", "p90", "p95", "max"} == set(baseline["px"])
+    page = report.read_text(encoding="utf-8")
+    assert "how well it remembers" in page
+    assert "http" not in re.sub(r"data:image/[^\"]+", "", page)
+
+
+def test_a_bar_that_is_missed_gives_1(beetles, trained, capsys):
+    assert run("evaluate", trained, beetles, "--max-error", 0.001) == 1
+    assert "is above --max-error 0.001" in capsys.readouterr().err
+    assert run("evaluate", trained, beetles, "--max-error", 10_000) == 0
+
+
+def test_mm_where_a_scale_is_known(beetles, trained, tmp_path, capsys):
+    folder = tmp_path / "scaled"
+    shutil.copytree(beetles, folder)
+    file = folder / "landmarks.tps"
+    file.write_text(re.sub(r"(ID=\d+)", r"\1\nSCALE=0.02", file.read_text()))
+    assert run("evaluate", trained, folder, "--json") == 0
+    row = json.loads(capsys.readouterr().out)["landmarks"][-1]
+    assert row["mm"]["mean"] == pytest.approx(row["px"]["mean"] * 0.02)
+
+
+def test_missing_landmarks_are_masked_not_learnt(tmp_path, capsys):
+    demo.draw_beetles(tmp_path / "data", "pronotum", n=6, seed=1, size=(256, 192))
+    file = tmp_path / "data" / "landmarks.tps"
+    lines = file.read_text().splitlines()
+    for start in [i for i, line in enumerate(lines) if line.startswith("LM=")]:
+        lines[start + 3] = "-1 -1"
+    file.write_text("\n".join(lines))
+    assert run("train", tmp_path / "data", "-o", tmp_path / "run", *QUICK) == 0
+    capsys.readouterr()
+    assert run("evaluate", tmp_path / "run", tmp_path / "data", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)["landmarks"]
+    assert rows[2]["px"] == {"n": 0, "mean": None, "median": None, "p90": None, "p95": None, "max": None}
+    assert rows[-1]["px"]["n"] == 6 * 7
+
+
+def test_an_interrupted_training_goes_on(beetles, trained, tmp_path, monkeypatch):
+    from safetensors.numpy import load_file
+
+    from pronotum import training, workflows
+
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)
+    overrides = dict(setting.split("=") for setting in QUICK[1::2])
+    options = workflows.TrainOptions(overrides=overrides)
+    seen = []
+
+    def interrupt(epoch):
+        seen.append(epoch)
+        if len(seen) == 9:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        workflows.train(open_data(beetles), tmp_path / "run", options, on_epoch=interrupt)
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+    assert run("train", beetles, "-o", tmp_path / "run", *QUICK, "--resume") == 0
+    mine, whole = (load_file(folder / "model.safetensors") for folder in (tmp_path / "run", trained))
+    assert all(np.array_equal(mine[name], whole[name]) for name in whole)
+
+
+def mistake(capsys, *arguments):
+    capsys.readouterr()
+    assert run(*arguments) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("error: ")
+    assert "\n" not in said
+    return said
+
+
+def test_mistakes_are_one_line_and_exit_code_2(beetles, trained, tmp_path, capsys):
+    new = tmp_path / "new"
+    assert "did you mean 'standard'?" in mistake(capsys, "train", beetles, "-o", new, "--preset", "standart")
+    assert "did you mean 'fine_steps'?" in mistake(capsys, "train", beetles, "-o", new, "--set", "fine_stepz=3")
+    assert "expected name=value" in mistake(capsys, "train", beetles, "-o", new, "--set", "fine_steps")
+    assert "fine_steps" in mistake(capsys, "train", beetles, "-o", new, "--set", "fine_steps=many")
+    assert not new.exists()
+    assert "a run is already there" in mistake(capsys, "train", beetles, "-o", trained)
+    assert "no such file or folder" in mistake(capsys, "check", tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    assert "no photographs" in mistake(capsys, "predict", trained, tmp_path / "empty", "-o", new)
+    assert "no such model file" in mistake(capsys, "predict", beetles, beetles, "-o", new)
+    broken = tmp_path / "broken.tps"
+    broken.write_text("LM=3\n1 2\n3 4\nIMAGE=a.jpg\n")
+    assert f"{broken}:" in mistake(capsys, "check", broken)
+    demo.draw_beetles(tmp_path / "head", "head", n=3, seed=0, size=(256, 192))
+    assert "10 landmarks per specimen; expected 8" in mistake(capsys, "evaluate", trained, tmp_path / "head")
+
+
+def test_a_device_that_is_absent_is_said(beetles, tmp_path, capsys):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    assert "this machine has none" in mistake(capsys, "train", beetles, "-o", tmp_path / "x", "--device", "cuda")
+
+
+def test_info_names_versions(capsys):
+    assert run("info", "--json") == 0
+    assert {"pronotum", "torch", "devices", "formats"} <= set(json.loads(capsys.readouterr().out))
+
+
+def test_photographs_of_the_same_name_keep_apart(beetles, trained, tmp_path):
+    for side in ("left", "right"):
+        (tmp_path / "p" / side).mkdir(parents=True)
+        Image.fromarray(synthetic.draw("pronotum", 1, size=(320, 240)).image).save(tmp_path / "p" / side / "1.jpg")
+    assert run("predict", trained, tmp_path / "p", "-o", tmp_path / "out") == 0
+    images = {row["image"] for row in csv.DictReader((tmp_path / "out" / "predictions.csv").read_text().splitlines())}
+    assert images == {"left/1.jpg", "right/1.jpg"}
+    assert len(list((tmp_path / "out" / "overlays").glob("*.png"))) == 2
