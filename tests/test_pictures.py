@@ -75,4 +75,6 @@ def test_shrinking_keeps_the_place_of_things():
     picture = torch.zeros(1, 3, 96, 128, dtype=torch.uint8)
     picture[0, :, 40:48, 60:68] = 200
     small = pictures.shrink(picture, (32, 24))[0, 0]
-    assert centroid(small.numpy()) == pytest.approx(np.array([(63.5 + 0.5) / 4 - 0.5, (43.5 + 0.5) / 4 - 0.5]), abs=0.01)
+    assert centroid(small.numpy()) == pytest.approx(
+        np.array([(63.5 + 0.5) / 4 - 0.5, (43.5 + 0.5) / 4 - 0.5]), abs=0.01
+    )

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pronotum.errors import UserError
 from pronotum.evaluation import distances as dist
 from pronotum.evaluation.folds import grouped_folds, hold_out
-from pronotum.errors import UserError
 from pronotum.geometry import similarity, transform
 
 
@@ -77,9 +77,7 @@ def test_rows_end_with_all_landmarks_together():
     assert rows[3]["px_256x192"]["mean"] == pytest.approx(errors.mean())
 
 
-@given(
-    groups=st.lists(st.integers(0, 12), min_size=8, max_size=60), n_folds=st.integers(2, 5), seed=st.integers(0, 99)
-)
+@given(groups=st.lists(st.integers(0, 12), min_size=8, max_size=60), n_folds=st.integers(2, 5), seed=st.integers(0, 99))
 def test_folds_cover_every_specimen_once_and_never_divide_a_group(groups, n_folds, seed):
     if len(set(groups)) < n_folds:
         with pytest.raises(UserError, match="folds of"):

@@ -82,7 +82,7 @@ def test_files_that_are_no_models_are_refused_in_one_line(tmp_path):
         storage.load(foreign)
     header = {"format": storage.FORMAT, "format_version": 99, "architecture": "heatmap"}
     safetensors.torch.save_file({"x": torch.zeros(2)}, newer, {storage.FORMAT: json.dumps(header)})
-    with pytest.raises(UserError, match="model format 99.*install a newer pronotum"):
+    with pytest.raises(UserError, match=r"model format 99.*install a newer pronotum"):
         storage.load(newer)
     config = tiny().config.model_dump(mode="json")
     header |= {"format_version": 1, "config": config, "scheme": {"names": list("abcd"), "pairs": [], "curves": []}}
