@@ -18,7 +18,7 @@ import numpy as np
 
 from pronotum import workflows
 from pronotum.evaluation.distances import Scales, distances, mean_shape_distances, summary
-from pronotum.evaluation.folds import grouped_folds
+from pronotum.evaluation.folds import grouped_folds, hold_out
 from pronotum.morphometrics.superimposition import mean_shape
 
 
@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--run", type=int, help="only this many of the folds")
+    parser.add_argument("--split", type=int, help="instead of folds: train on this many, test on the rest, once")
     parser.add_argument("--preset", default="standard")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--held-out", type=float)
@@ -40,7 +41,11 @@ def main() -> None:
     baseline = np.full(data.points.shape[:2], np.nan)
     scales = Scales.of(data.points, list(data.sizes), [s.scale for s in data.landmarks])
     seconds = 0.0
-    for number, test in enumerate(grouped_folds(data.groups, asked.folds, asked.seed)[: asked.run]):
+    if asked.split:
+        folds = [hold_out(data.groups, 1 - asked.split / len(data), asked.seed)[1]]
+    else:
+        folds = grouped_folds(data.groups, asked.folds, asked.seed)[: asked.run]
+    for number, test in enumerate(folds):
         train = np.setdiff1d(np.arange(len(data)), test)
         with tempfile.TemporaryDirectory() as folder:
             begun = time.perf_counter()
@@ -62,7 +67,7 @@ def main() -> None:
         "data": asked.data.name,
         "preset": asked.preset,
         "seed": asked.seed,
-        "folds": asked.folds,
+        "folds": f"{asked.split} train" if asked.split else asked.folds,
         "specimens": len(data),
         "training_seconds": round(seconds, 1),
         "errors": {unit: summary(values) for unit, values in units.items()},

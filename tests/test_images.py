@@ -264,12 +264,11 @@ def test_size_decodes_nothing(tmp_path, monkeypatch):
     for suffix in ("jpg", "png", "tif", "bmp", "webp"):
         Image.fromarray(noise()).save(tmp_path / f"a.{suffix}")
 
-    def refuse(*_: object) -> None:
-        raise AssertionError("decoded")
-
-    monkeypatch.setattr(ImageFile.ImageFile, "load", refuse)
+    decoded: list[object] = []
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: decoded.append(image))
     assert {size(path) for path in find(tmp_path)} == {(41, 30)}
     assert len(find(tmp_path)) == 5
+    assert not decoded
 
 
 # --- geometry ---------------------------------------------------------------------------------------------------
@@ -514,11 +513,23 @@ def test_threads_leave_the_process_as_it_was(tmp_path):
     assert filters == list(warnings.filters)
 
 
+def test_the_first_thread_to_end_takes_nothing_from_the_others():
+    before = Image.MAX_IMAGE_PIXELS
+    with images._calm:
+        with images._calm:
+            pass
+        assert Image.MAX_IMAGE_PIXELS is None
+        warnings.warn_explicit("of Pillow", UserWarning, "file.py", 1, module="PIL.Image")
+        with pytest.raises(UserWarning):
+            warnings.warn_explicit("of others", UserWarning, "file.py", 1, module="elsewhere")
+    assert before == Image.MAX_IMAGE_PIXELS
+
+
 # --- folders ----------------------------------------------------------------------------------------------------
 
 
 def test_find(tmp_path):
-    shown = ["b/img1.png", "img1.jpg", "img2.JPG", "img10.TIFF", "x 5².jpeg"]
+    shown = ["5²/img1.png", "img1.jpg", "img2.JPG", "img10.TIFF", "x.jpeg"]
     for name in [*shown, "._img1.jpg", ".hidden/img3.jpg", "__MACOSX/._img2.jpg", "img1.tps", "notes.txt"]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()

@@ -96,8 +96,10 @@ def train(
         typer.echo(
             f"{len(found)} specimens, {found.scheme.n_landmarks} landmarks; device: {inference.choose_device(device)}"
         )
-    with _progress("training", quiet=as_json) as (on_share, _):
-        result = workflows.train(found, out, options, resume=resume, on_epoch=_epoch_reporter(on_share))
+    with _progress("reading photographs", quiet=as_json) as (on_share, on_count):
+        result = workflows.train(
+            found, out, options, resume=resume, on_epoch=_epoch_reporter(on_share), on_load=on_count
+        )
     if as_json:
         _print_json(result.summary())
     else:
@@ -221,20 +223,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 @contextmanager
 def _progress(title: str, *, quiet: bool) -> Iterator[tuple[Callable[[float, str], None], Callable[[int, int], None]]]:
-    """A bar with the time left; hands out a function for shares and one for counts."""
+    """Bars with the time left; hands out a function for shares and, for another bar, one for counts."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
     times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
     with Progress(*columns, *times, console=Console(stderr=True), disable=quiet) as bar:
-        task = bar.add_task(title, total=1.0, visible=False)
+        counting = bar.add_task(title, total=1.0, visible=False, start=False)
+        sharing = bar.add_task("", total=1.0, visible=False, start=False)
 
-        def on_share(share: float, text: str) -> None:
+        def show(task: TaskID, share: float, text: str) -> None:
+            if not bar.tasks[task].started:
+                bar.start_task(task)
             bar.update(task, completed=share, description=text, visible=True)
 
+        def on_share(share: float, text: str) -> None:
+            show(sharing, share, text)
+
         def on_count(done: int, total: int) -> None:
-            on_share(done / total, f"{title} {done}/{total}")
+            show(counting, done / total, f"{title} {done}/{total}")
 
         yield on_share, on_count
 

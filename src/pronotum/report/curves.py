@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from pronotum.files import replacing
 from pronotum.runs import Run
@@ -28,11 +29,10 @@ def figure(run: Run) -> Figure:
             axes[1].plot([e["epoch"] for e in seen], [e["error"] for e in seen], ".-", color=colour, label=name)
     axes[0].set(xlabel="epoch", ylabel="training loss")
     if watched:
-        axes[1].set(xlabel="epoch", ylabel="mean error of held-out specimens, px of the photograph", yscale="log")
+        axes[1].set(xlabel="epoch", ylabel="held-out error, px of photograph", yscale="log")
+        axes[1].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes[1].yaxis.set_minor_locator(NullLocator())
         axes[1].yaxis.set_major_formatter("{x:g}")
-        axes[1].yaxis.set_minor_formatter("{x:g}")
-        axes[1].tick_params(axis="y", which="minor", labelsize=7)
-        axes[1].yaxis.label.set_size(8)
     for axis in axes:
         axis.grid(alpha=0.3)
         axis.legend(frameon=False)
