@@ -201,6 +201,7 @@ def test_an_interrupted_training_goes_on(beetles, trained, tmp_path, monkeypatch
     from pronotum import training, workflows
 
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr(training, "SAVING_SHARE", 0)
     overrides = dict(setting.split("=") for setting in QUICK[1::2])
     options = workflows.TrainOptions(overrides=overrides)
     seen = []

@@ -46,6 +46,7 @@ class Killed(Exception):
 @pytest.mark.parametrize("killed_after", [1, 5, 11, 12, 13, 20])
 def test_a_killed_training_resumes_to_the_same_bits(tmp_path, monkeypatch, killed_after):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr(training, "SAVING_SHARE", 0)
     whole = stages()
     training.fit(whole, seed=3)
 
@@ -94,7 +95,7 @@ def test_another_seed_trains_otherwise():
 
 
 def test_a_loss_that_is_no_number_ends_the_training_with_one_line():
-    with pytest.raises(UserError, match=r"line stage, epoch 1: the loss is (nan|inf).*lower rate"):
+    with pytest.raises(UserError, match=r"line stage, epoch 1: the loss is (nan|inf).*lower learning rate"):
         training.fit([line_stage(scale=float("inf"))], seed=0)
 
 

@@ -67,7 +67,10 @@ def train(
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="New run folder.")],
     photographs: Photographs = None,
-    preset: Annotated[str, typer.Option(help="fast, standard or best.")] = "standard",
+    model: Annotated[str, typer.Option(help="heatmap, or the paper's ebnet1, ebnet2 or ebnet3.")] = "heatmap",
+    preset: Annotated[
+        str | None, typer.Option(help="fast, standard or best; for ebnet compressed, paper or paper-finetune.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of all random numbers.", min=0)] = 0,
     device: Device = "auto",
     held_out: Annotated[
@@ -91,7 +94,7 @@ def train(
     from pronotum import inference, workflows
 
     found = workflows.check(data, photographs=photographs)
-    options = workflows.TrainOptions(preset, seed, device, held_out, _overrides(settings or []))
+    options = workflows.TrainOptions(preset, seed, device, held_out, _overrides(settings or []), model)
     if not as_json:
         typer.echo(
             f"{len(found)} specimens, {found.scheme.n_landmarks} landmarks; device: {inference.choose_device(device)}"

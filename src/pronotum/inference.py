@@ -13,7 +13,7 @@ from pronotum import geometry, pictures
 from pronotum.errors import UserError
 from pronotum.images import UnreadablePhotograph
 from pronotum.landmarks import FloatArray
-from pronotum.models.heatmap import HeatmapModel
+from pronotum.models.architecture import Landmarker
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -26,7 +26,8 @@ class Prediction:
         photograph: the file.
         size: (width, height) px.
         points: (K, 2) px of the photograph, y down.
-        confidence: (K,) on [0, 1], the share of the networks' probability close to the answer; not calibrated.
+        confidence: (K,) on [0, 1], the share of the networks' probability close to the answer; not calibrated. NaN
+            where the network has none.
     """
 
     photograph: Path
@@ -52,20 +53,19 @@ def choose_device(name: str) -> torch.device:
 
 
 def predict(
-    model: HeatmapModel, photographs: Iterable[Path], *, device: torch.device, batch: int = 4
+    model: Landmarker, photographs: Iterable[Path], *, device: torch.device, batch: int = 4
 ) -> Iterator[Prediction | UnreadablePhotograph]:
     """Landmark photographs, in order.
 
     Args:
-        model: trained.
+        model: trained, in evaluation mode, on the device.
         photographs: files; decoded in background threads while the networks work.
-        device: where the model is.
+        device: where to put the pictures.
         batch: photographs per step.
 
     Yields:
         for each photograph the prediction, or the error that says why it cannot be opened.
     """
-    model = model.to(device).eval()
     waiting: list[tuple[Path, pictures.Picture | UnreadablePhotograph]] = []
     for item in pictures.stream(photographs, model.config.detail):
         waiting.append(item)
@@ -76,7 +76,7 @@ def predict(
 
 
 def _answer(
-    model: HeatmapModel,
+    model: Landmarker,
     items: list[tuple[Path, pictures.Picture | UnreadablePhotograph]],
     device: torch.device,
 ) -> Iterator[Prediction | UnreadablePhotograph]:
@@ -84,8 +84,7 @@ def _answer(
     points, confidence = np.empty((0, 0, 2)), np.empty((0, 0))
     if readable:
         details = pictures.as_batch(readable, device)
-        located = model.locate(pictures.shrink(details, model.config.frame), details)
-        points, confidence = (value.double().cpu().numpy() for value in located)
+        points, confidence = (value.double().cpu().numpy() for value in model.answer(details))
     answers = iter(zip(points, confidence, strict=True))
     for path, picture in items:
         if isinstance(picture, pictures.Picture):

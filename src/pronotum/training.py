@@ -21,6 +21,8 @@ from pronotum.files import replacing
 from pronotum.models.stage import Stage
 
 CHECKPOINT_SECONDS = 15.0
+SAVING_SHARE = 20
+"""A checkpoint is not written before this many times the last one's duration has passed."""
 VALIDATIONS = 25
 """How often per stage the held-out specimens are looked at."""
 
@@ -87,15 +89,17 @@ def fit(
         trainer = _StageTrainer(stage, seed=seed, number=number)
         if state is not None and number == state.stage and state.epoch:
             trainer.load(state)
-        last_saved = time.monotonic()
+        last_saved, saving = time.monotonic(), 0.0
         for epoch in range(trainer.epoch, stage.epochs):
             loss, error = trainer.run(epoch)
             share = (number + (epoch + 1) / stage.epochs) / len(stages)
             on_epoch(Epoch(stage.name, epoch + 1, stage.epochs, loss, error, share, time.monotonic() - begun))
-            due = time.monotonic() - last_saved > CHECKPOINT_SECONDS
+            due = time.monotonic() - last_saved > max(CHECKPOINT_SECONDS, SAVING_SHARE * saving)
             if checkpoint and due and epoch + 1 < stage.epochs:
+                saved_at = time.monotonic()
                 _save(checkpoint, stages[:number], trainer, plan)
                 last_saved = time.monotonic()
+                saving = last_saved - saved_at
         trainer.finish()
         if checkpoint:
             _save(checkpoint, stages[: number + 1], None, plan)
@@ -107,8 +111,9 @@ class _StageTrainer:
     def __init__(self, stage: Stage, *, seed: int, number: int) -> None:
         self.stage, self.seed, self.number = stage, seed, number
         stage.network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-        self.averaged = copy.deepcopy(stage.network).eval()
-        self.best = copy.deepcopy(stage.network.state_dict())
+        # Without averaging the network itself is the answer: no copy of what may be 92 million weights.
+        self.averaged = copy.deepcopy(stage.network).eval() if stage.averaging else stage.network
+        self.best: dict[str, Tensor] = {}
         self.best_error = float("inf")
         self.optimiser = stage.optimiser(stage.network)
         self.epoch = 0
@@ -126,7 +131,8 @@ class _StageTrainer:
                     group[name] = value
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(stage.network.parameters(), 5.0)
+            if stage.clip is not None:
+                nn.utils.clip_grad_norm_(stage.network.parameters(), stage.clip)
             self.optimiser.step()
             step += 1
             self._average(step)
@@ -137,13 +143,15 @@ class _StageTrainer:
                 f"{stage.name} stage, epoch {epoch + 1}",
                 found=f"the loss is {mean}",
                 expected="a finite number",
-                remedy="train with a lower rate, e.g. --set training.rate=0.0003",
+                remedy="train with a lower learning rate (--set rate=..., see config.json)",
             )
         self.epoch = epoch + 1
         return mean, self._validate(epoch)
 
     def _average(self, step: int) -> None:
-        keep = min(self.stage.averaging, (1 + step) / (10 + step)) if self.stage.averaging else 0.0
+        if not self.stage.averaging:
+            return
+        keep = min(self.stage.averaging, (1 + step) / (10 + step))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.averaged.parameters()), list(self.stage.network.parameters()), 1 - keep)
             for mine, other in zip(self.averaged.buffers(), self.stage.network.buffers(), strict=True):
@@ -153,23 +161,23 @@ class _StageTrainer:
         every = max(1, self.stage.epochs // VALIDATIONS)
         if self.stage.validate is None or ((epoch + 1) % every and epoch + 1 < self.stage.epochs):
             return None
+        self.averaged.eval()
         error = self.stage.validate(self.averaged)
-        if error <= self.best_error:
+        if error <= self.best_error and self.stage.keep == "best":
             self.best_error = error
             self.best = copy.deepcopy(self.averaged.state_dict())
         return error
 
     def finish(self) -> None:
-        """Leave the best weights in the network."""
-        watched = self.best_error < float("inf")
-        self.stage.network.load_state_dict(self.best if watched else self.averaged.state_dict())
+        """Leave the weights to keep in the network."""
+        self.stage.network.load_state_dict(self.best or self.averaged.state_dict())
         self.stage.network.eval()
 
     def tensors(self) -> dict[str, Tensor]:
         """All that `load` needs, by name."""
         parts = {
             "network": self.stage.network.state_dict(),
-            "averaged": self.averaged.state_dict(),
+            "averaged": self.averaged.state_dict() if self.stage.averaging else {},
             "best": self.best,
         }
         named = {f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}
@@ -180,7 +188,8 @@ class _StageTrainer:
     def load(self, state: _Checkpoint) -> None:
         """Continue where a checkpoint was written."""
         self.stage.network.load_state_dict(state.part("network"))
-        self.averaged.load_state_dict(state.part("averaged"))
+        if self.stage.averaging:
+            self.averaged.load_state_dict(state.part("averaged"))
         self.best = state.part("best")
         entries: dict[int, dict[str, Tensor]] = {}
         for name, value in state.part("optimiser").items():

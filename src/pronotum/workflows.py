@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import BaseModel
 
 from pronotum import __version__, formats, images, inference, pictures, training
 from pronotum.data import Dataset, Problem, open_data
@@ -19,9 +20,7 @@ from pronotum.evaluation import distances as dist
 from pronotum.evaluation.folds import hold_out
 from pronotum.formats import predictions as prediction_table
 from pronotum.landmarks import FloatArray, Landmarks
-from pronotum.models import storage
-from pronotum.models.heatmap import HeatmapConfig, HeatmapModel
-from pronotum.models.heatmap_training import PRESETS, HeatmapTrainer, HeatmapTraining
+from pronotum.models import architecture, storage
 from pronotum.morphometrics.superimposition import mean_shape
 from pronotum.report import curves, overlays, page
 from pronotum.runs import Run
@@ -36,29 +35,28 @@ class TrainOptions:
     """What can be asked of a training.
 
     Attributes:
-        preset: ``fast``, ``standard`` or ``best``.
+        preset: ``fast``, ``standard`` or ``best`` for the default model; None takes the model's own default.
         seed: of all random numbers.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         held_out: share of specimens to watch for the learning curve and the best weights; None decides.
-        overrides: settings of the preset to change.
+        overrides: settings of the preset to change, by dotted name.
+        model: name of the architecture.
     """
 
-    preset: str = "standard"
+    preset: str | None = None
     seed: int = 0
     device: str = "auto"
     held_out: float | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
+    model: str = "heatmap"
 
-    def training(self) -> HeatmapTraining:
+    def training(self) -> BaseModel:
         """The preset with the overrides.
 
         Raises:
-            UserError: an unknown preset or setting, or a value that does not fit.
+            UserError: an unknown model, preset or setting, or a value that does not fit.
         """
-        if self.preset not in PRESETS:
-            remedy = did_you_mean(self.preset, PRESETS)
-            raise UserError("--preset", found=f"there is no preset '{self.preset}'", remedy=remedy)
-        return override(PRESETS[self.preset], self.overrides)
+        return override(architecture.named(self.model).preset(self.preset), self.overrides)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +91,7 @@ class TrainResult:
         }
 
 
-def override(settings: HeatmapTraining, changes: dict[str, Any]) -> HeatmapTraining:
+def override(settings: BaseModel, changes: dict[str, Any]) -> BaseModel:
     """Settings with some changed by dotted name, e.g. ``{"augmentation.rotation": "180"}``."""
     values = settings.model_dump()
     for name, value in changes.items():
@@ -105,7 +103,7 @@ def override(settings: HeatmapTraining, changes: dict[str, Any]) -> HeatmapTrain
             raise UserError(f"--set {known}", found="no such setting", remedy=did_you_mean(last, place or values))
         place[last] = value
     try:
-        return HeatmapTraining.model_validate(values)
+        return type(settings).model_validate(values)
     except ValueError as error:
         first = str(error).splitlines()
         raise UserError("--set", found=" ".join(line.strip() for line in first[1:3])) from None
@@ -143,14 +141,16 @@ def train(
             remedy="digitise more",
         )
     settings, device, run = options.training(), inference.choose_device(options.device), Run(folder)
-    config = HeatmapConfig.for_photographs(data.scheme.n_landmarks, list(data.sizes))
+    kind = architecture.named(options.model)
+    config: Any = kind.configure(data.scheme.n_landmarks, list(data.sizes))
     digest = data.digest()
     described = {
         "pronotum": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "device": str(device),
-        "preset": options.preset,
+        "architecture": kind.name,
+        "preset": options.preset or kind.default,
         "seed": options.seed,
         "data": {"files": [str(path) for path in data.source], "specimens": len(data), "sha256": digest},
         "model": config.model_dump(mode="json"),
@@ -166,10 +166,8 @@ def train(
         share = 0.1 if len(data_kept) >= MIN_TO_HOLD_OUT else 0.0
     learn, watch = hold_out(data_kept.groups, share, options.seed)
     torch.manual_seed(options.seed)
-    model = HeatmapModel(config).to(device)
-    trainer = HeatmapTrainer(
-        model, loaded.to(device), settings, torch.from_numpy(learn), torch.from_numpy(watch), device
-    )
+    model = kind.build(config).to(device)
+    trainer = kind.trainer(model, loaded.to(device), settings, torch.from_numpy(learn), torch.from_numpy(watch), device)
     history: list[training.Epoch] = []
 
     def record(epoch: training.Epoch) -> None:
@@ -186,7 +184,7 @@ def train(
         resume=resume,
         on_epoch=record,
     )
-    error = stages[-1].validate(model.fine) if stages[-1].validate else None
+    error = stages[-1].validate(stages[-1].network) if stages[-1].validate else None
     seconds = history[-1].seconds if history else 0.0
     card = {
         **described,
@@ -196,7 +194,7 @@ def train(
         "training_seconds": seconds,
         "mean_shape": [[None if np.isnan(v) else v for v in point] for point in mean_shape(data_kept.points)],
     }
-    storage.save(run.model, storage.StoredModel(model, data.scheme, card))
+    storage.save(run.model, storage.StoredModel(kind.name, model, data.scheme, card))
     run.note({"event": "finished", "seconds": seconds, "held_out_error_px": error})
     run.checkpoint.unlink(missing_ok=True)
     curves.draw(run, folder / "learning_curve.png")
@@ -426,5 +424,5 @@ def info() -> dict[str, object]:
             "mps": torch.backends.mps.is_available(),
         },
         "formats": sorted(formats.table()),
-        "presets": sorted(PRESETS),
+        "models": {name: sorted(kind.presets) for name, kind in architecture.table().items()},
     }

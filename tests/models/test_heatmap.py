@@ -62,7 +62,7 @@ def test_answers_do_not_depend_on_the_company():
 def test_a_model_file_gives_the_same_answers(tmp_path):
     model, path = tiny(), tmp_path / "m.safetensors"
     scheme = Scheme(("a", "b", "c", "d"), pairs=((0, 1),), curves=((2, 3),))
-    storage.save(path, storage.StoredModel(model, scheme, {"seed": 3}))
+    storage.save(path, storage.StoredModel("heatmap", model, scheme, {"seed": 3}))
     stored = storage.load(path)
     assert stored.scheme == scheme
     assert stored.card == {"seed": 3}

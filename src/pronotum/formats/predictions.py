@@ -41,5 +41,14 @@ def write(
         for specimen, height, confidence in answers:
             tps_file.write(tps.render(specimen, height, "tpsdig"))
             for name, (x, y), trust in zip(scheme.names, specimen.points, confidence, strict=True):
-                rows.writerow([specimen.image, specimen.id, name, f"{x:.3f}", f"{y:.3f}", f"{trust:.4f}"])
+                rows.writerow(
+                    [
+                        specimen.image,
+                        specimen.id,
+                        name,
+                        f"{x:.3f}",
+                        f"{y:.3f}",
+                        "" if np.isnan(trust) else f"{trust:.4f}",
+                    ]
+                )
     return landmark_file, table

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from pronotum.augment import windows
 from pronotum.models.unet import UNet, decode
 from pronotum.morphometrics.shape_prior import ShapePrior, reconcile
+from pronotum.pictures import shrink
 
 FRAME_AREA = 256 * 192
 FRAME_STEP = 64
@@ -151,6 +152,10 @@ class HeatmapModel(nn.Module):
             local, mass = decode(self.fine(cut.float() / 255)[rows, channel][:, None], self.fine.stride)
             answer, confidence = local[:, 0] + corner, mass[:, 0]
         return answer.view(n, n_landmarks, 2), confidence.view(n, n_landmarks)
+
+    def answer(self, details: Tensor) -> tuple[Tensor, Tensor]:
+        """Landmarks of (B, 3, H, W) uint8 detail pictures: (B, K, 2) detail px, and their confidence (B, K)."""
+        return self.locate(shrink(details, self.config.frame), details)
 
     def locate(self, frames: Tensor, details: Tensor) -> tuple[Tensor, Tensor]:
         """Landmarks of a batch of pictures, (B, K, 2) detail px, and their confidence (B, K)."""

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from pronotum.augment import Augmentation, about, move, relight, sample_linear, uniform, warp, windows
-from pronotum.models.heatmap import HeatmapModel
+from pronotum.models.architecture import Architecture
+from pronotum.models.heatmap import HeatmapConfig, HeatmapModel
 from pronotum.models.stage import Stage
 from pronotum.models.unet import decode, heatmap_loss
 from pronotum.pictures import Examples
@@ -200,3 +201,16 @@ class HeatmapTrainer:
     def _photograph_errors(self, index: Tensor, points: Tensor) -> Tensor:
         distance: Tensor = (points.cpu() - self.examples.points[self._at(index)].cpu()).norm(dim=-1)
         return distance * self.examples.px[self._at(index)].cpu()[:, None]
+
+
+ARCHITECTURES = (
+    Architecture(
+        name="heatmap",
+        configure=HeatmapConfig.for_photographs,
+        read_config=HeatmapConfig.model_validate,
+        build=HeatmapModel,
+        trainer=HeatmapTrainer,
+        presets=PRESETS,
+        default="standard",
+    ),
+)

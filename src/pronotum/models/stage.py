@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,9 @@ class Stage:
         validate: mean error in px of the photograph of the network handed in; None when nothing was held out.
         optimiser: makes the optimiser.
         rates: what to set in the optimiser's parameter groups at a share (0 to 1) of the training done.
-        averaging: how much of the averaged weights is kept per step (0 = the last weights are the answer).
+        averaging: how much of the averaged weights is kept per step (0 = nothing is averaged).
+        clip: largest norm of a step's gradient; None = as it is.
+        keep: the weights that were best on the held-out specimens, where there are any, or the last.
     """
 
     name: str
@@ -35,3 +38,5 @@ class Stage:
     optimiser: Callable[[nn.Module], torch.optim.Optimizer]
     rates: Callable[[float], dict[str, float]]
     averaging: float = 0.0
+    clip: float | None = 5.0
+    keep: Literal["best", "last"] = "best"

@@ -16,7 +16,7 @@ from pronotum import __version__
 from pronotum.errors import UserError
 from pronotum.files import replacing
 from pronotum.landmarks import Scheme
-from pronotum.models.heatmap import HeatmapConfig, HeatmapModel
+from pronotum.models import architecture
 
 FORMAT = "pronotum-model"
 FORMAT_VERSION = 1
@@ -28,13 +28,15 @@ class StoredModel:
     """A trained model with what must be known to use and to judge it.
 
     Attributes:
-        network: ready to predict.
+        architecture: its name.
+        network: ready to predict; a `Landmarker`.
         scheme: the landmarks it places.
         card: plain values about its making: version, seed, number and digest of training specimens, their mean
             shape, the preset; whatever a person asks of a model they were sent.
     """
 
-    network: HeatmapModel
+    architecture: str
+    network: Any
     scheme: Scheme
     card: dict[str, Any] = field(default_factory=dict)
 
@@ -45,7 +47,7 @@ def save(path: Path, model: StoredModel) -> None:
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "pronotum": __version__,
-        "architecture": "heatmap",
+        "architecture": model.architecture,
         "config": model.network.config.model_dump(mode="json"),
         "scheme": {"names": model.scheme.names, "pairs": model.scheme.pairs, "curves": model.scheme.curves},
         "card": model.card,
@@ -71,15 +73,16 @@ def load(path: Path, device: torch.device | None = None) -> StoredModel:
         raise UserError(
             path, found=f"not a pronotum model ({error})", expected="a file written by pronotum train"
         ) from None
-    if header.get("format_version") != FORMAT_VERSION or header.get("architecture") != "heatmap":
+    if header.get("format_version") != FORMAT_VERSION or header.get("architecture") not in architecture.table():
         raise UserError(
             path,
             found=f"model format {header.get('format_version')}, architecture {header.get('architecture')!r}",
-            expected=f"format {FORMAT_VERSION}, architecture 'heatmap'",
+            expected=f"format {FORMAT_VERSION}, one of {', '.join(architecture.table())}",
             remedy="install a newer pronotum",
         )
+    kind = architecture.named(header["architecture"])
     try:
-        network = HeatmapModel(HeatmapConfig.model_validate(header["config"]))
+        network = kind.build(kind.read_config(header["config"]))
         network.load_state_dict(tensors)
         scheme = Scheme(
             tuple(header["scheme"]["names"]),
@@ -89,5 +92,5 @@ def load(path: Path, device: torch.device | None = None) -> StoredModel:
     except (ValidationError, RuntimeError, KeyError, TypeError, ValueError) as error:
         first = str(error).splitlines()[0]
         raise UserError(path, found=f"damaged model ({first})", remedy="copy or train it again") from None
-    network.to(device or torch.device("cpu"), memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return StoredModel(network.eval(), scheme, header["card"])
+    network.to(device or torch.device("cpu"), memory_format=torch.channels_last)
+    return StoredModel(kind.name, network.eval(), scheme, header["card"])

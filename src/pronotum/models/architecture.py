@@ -1,0 +1,102 @@
+"""Architectures, found by name: a module of this package that has `ARCHITECTURES` adds to them."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+import torch
+from pydantic import BaseModel
+from torch import Tensor
+
+import pronotum.models
+from pronotum.errors import UserError, did_you_mean
+from pronotum.models.stage import Stage
+from pronotum.pictures import Examples
+
+
+class Landmarker(Protocol):
+    """What a trained network can do, whatever is inside. It is a `torch.nn.Module`.
+
+    Attributes:
+        config: all that is needed to rebuild it; has ``n_landmarks``, and ``detail`` and ``frame``, the sizes
+            (width, height) px of the pictures it wants.
+    """
+
+    config: Any
+
+    def answer(self, details: Tensor) -> tuple[Tensor, Tensor]:
+        """Landmarks of (B, 3, H, W) uint8 detail pictures.
+
+        Returns:
+            (B, K, 2) px of the detail picture, and (B, K) confidence on [0, 1], NaN where the network has none.
+        """
+        ...
+
+
+class Trainer(Protocol):
+    """Knows how a network is trained on a set of examples."""
+
+    def stages(self) -> list[Stage]:
+        """What to train, in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One kind of network.
+
+    Attributes:
+        name: what a user calls it.
+        configure: (number of landmarks, sizes of the photographs) -> config.
+        read_config: plain values -> config; raises ValueError where they do not fit.
+        build: config -> a `Landmarker` with fresh weights.
+        trainer: (network, examples, settings, positions to learn from, positions to watch, device) -> trainer.
+        presets: settings of a training by name.
+        default: the preset taken when none is named.
+        watches: whether specimens are held out of a training where there are enough.
+    """
+
+    name: str
+    configure: Callable[[int, list[tuple[int, int]]], BaseModel]
+    read_config: Callable[[Any], BaseModel]
+    build: Callable[[Any], Any]
+    trainer: Callable[[Any, Examples, Any, Tensor, Tensor, torch.device], Trainer]
+    presets: Mapping[str, BaseModel]
+    default: str
+    watches: bool = True
+
+    def preset(self, name: str | None) -> BaseModel:
+        """Settings by name; None takes the default.
+
+        Raises:
+            UserError: no such preset.
+        """
+        chosen = name or self.default
+        if chosen not in self.presets:
+            found = f"there is no preset '{chosen}' for --model {self.name}"
+            raise UserError("--preset", found=found, remedy=did_you_mean(chosen, self.presets))
+        return self.presets[chosen]
+
+
+@cache
+def table() -> Mapping[str, Architecture]:
+    """All architectures by name."""
+    names = [item.name for item in pkgutil.iter_modules(pronotum.models.__path__)]
+    modules = [importlib.import_module(f"pronotum.models.{name}") for name in names if name != "architecture"]
+    return {found.name: found for module in modules for found in getattr(module, "ARCHITECTURES", ())}
+
+
+def named(name: str, where: object = "--model") -> Architecture:
+    """The architecture of this name.
+
+    Raises:
+        UserError: there is none.
+    """
+    if name not in table():
+        raise UserError(where, found=f"there is no model '{name}'", remedy=did_you_mean(name, table()))
+    return table()[name]

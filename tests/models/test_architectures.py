@@ -1,0 +1,130 @@
+"""What every architecture must keep: forward, gradient, file, repetition, masks. Small versions of each."""
+
+import numpy as np
+import pytest
+import torch
+
+from pronotum import training
+from pronotum.errors import UserError
+from pronotum.landmarks import Scheme
+from pronotum.models import architecture, storage
+from pronotum.models.ebnet import Block, EBNetConfig
+from pronotum.models.heatmap import HeatmapConfig
+from pronotum.pictures import Examples
+
+N, K = 8, 3
+SMALL = {
+    "heatmap": HeatmapConfig(
+        n_landmarks=K,
+        frame=(64, 64),
+        detail=(128, 128),
+        window=32,
+        coarse_widths=(8, 8, 8),
+        coarse_depth=8,
+        fine_widths=(8, 8),
+        fine_depth=8,
+    ),
+    **{
+        f"ebnet{number}": EBNetConfig(
+            n_landmarks=K,
+            frame=(64, 48),
+            blocks=(Block(channels=4, kernel=3, dropout=0.1 * (number == 3)), Block(channels=8, kernel=2)),
+            hidden=16,
+        )
+        for number in (1, 2, 3)
+    },
+}
+QUICK = {
+    "heatmap": {"coarse_steps": 3, "fine_steps": 3, "coarse_epochs": 2, "fine_epochs": 2},
+    **{f"ebnet{number}": {"epochs": 3, "batch": 16} for number in (1, 2, 3)},
+}
+
+
+@pytest.fixture(params=sorted(architecture.table()))
+def kind(request):
+    return architecture.named(request.param)
+
+
+def examples(config):
+    generator = torch.Generator().manual_seed(0)
+
+    def pictures(size):
+        return torch.randint(0, 255, (N, 3, size[1], size[0]), dtype=torch.uint8, generator=generator)
+
+    points = torch.rand(N, K, 2, generator=generator) * (torch.tensor(config.detail) - 1)
+    points[2, 1] = torch.nan
+    return Examples(pictures(config.detail), pictures(config.frame), points, torch.ones(N))
+
+
+def trained(kind, seed=0, held_out=2):
+    config = SMALL[kind.name]
+    torch.manual_seed(seed)
+    network = kind.build(config)
+    settings = kind.preset(None).model_copy(update=QUICK[kind.name])
+    positions = torch.arange(N)
+    trainer = kind.trainer(
+        network, examples(config), settings, positions[held_out:], positions[:held_out], torch.device("cpu")
+    )
+    stages = trainer.stages()
+    training.fit(stages, seed=seed)
+    return network, stages
+
+
+def test_every_small_version_is_tested():
+    assert set(SMALL) == set(QUICK) == set(architecture.table())
+
+
+def test_answers_are_finite_points_for_each_picture(kind):
+    network, stages = trained(kind)
+    points, confidence = network.eval().answer(examples(network.config).details)
+    assert points.shape == (N, K, 2)
+    assert confidence.shape == (N, K)
+    assert torch.isfinite(points).all()
+    assert np.isfinite(stages[-1].validate(stages[-1].network))
+
+
+def test_every_parameter_learns_although_a_landmark_is_missing(kind):
+    config = SMALL[kind.name]
+    torch.manual_seed(0)
+    network = kind.build(config)
+    settings = kind.preset(None).model_copy(update=QUICK[kind.name])
+    positions = torch.arange(N)
+    trainer = kind.trainer(network, examples(config), settings, positions, positions[:0], torch.device("cpu"))
+    for stage in trainer.stages():
+        assert stage.validate is None
+        for loss in stage.losses(torch.Generator().manual_seed(0)):
+            loss.backward()
+        for name, parameter in stage.network.named_parameters():
+            assert parameter.grad is not None, name
+            assert torch.isfinite(parameter.grad).all(), name
+            assert parameter.grad.abs().sum() > 0, name
+
+
+def test_the_same_seed_gives_the_same_bits(kind):
+    first, second = trained(kind)[0].state_dict(), trained(kind)[0].state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    other = trained(kind, seed=1)[0].state_dict()
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_a_file_gives_the_same_network(kind, tmp_path):
+    network, _ = trained(kind)
+    path = tmp_path / "model.safetensors"
+    storage.save(path, storage.StoredModel(kind.name, network, Scheme.numbered(K), {}))
+    stored = storage.load(path)
+    assert stored.architecture == kind.name
+    details = examples(network.config).details
+    assert torch.allclose(stored.network.answer(details)[0], network.eval().answer(details)[0], atol=1e-4)
+
+
+def test_configurations_suit_the_papers_photographs(kind):
+    config = kind.configure(5, [(3264, 2448)])
+    assert config.frame == (256, 192)
+    assert kind.read_config(config.model_dump(mode="json")) == config
+
+
+def test_unknown_names_are_answered_with_the_nearest():
+    with pytest.raises(UserError, match="there is no model 'ebnet4'; did you mean 'ebnet"):
+        architecture.named("ebnet4")
+    with pytest.raises(UserError, match="no preset 'fast' for --model ebnet3; choose one of: paper"):
+        architecture.named("ebnet3").preset("fast")
