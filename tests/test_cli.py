@@ -240,6 +240,12 @@ def test_mistakes_are_one_line_and_exit_code_2(beetles, trained, tmp_path, capsy
     (tmp_path / "empty").mkdir()
     assert "no photographs" in mistake(capsys, "predict", trained, tmp_path / "empty", "-o", new)
     assert "no such model file" in mistake(capsys, "predict", beetles, beetles, "-o", new)
+    few = tmp_path / "few"
+    shutil.copytree(beetles, few)
+    for photograph in sorted((few / "images").iterdir())[2:]:
+        photograph.write_bytes(photograph.read_bytes()[:3000])
+    assert "2 specimens with readable photographs" in mistake(capsys, "train", few, "-o", new, "--json")
+    assert not new.exists()
     broken = tmp_path / "broken.tps"
     broken.write_text("LM=3\n1 2\n3 4\nIMAGE=a.jpg\n")
     assert f"{broken}:" in mistake(capsys, "check", broken)

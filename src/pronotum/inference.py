@@ -84,7 +84,7 @@ def _answer(
     points, confidence = np.empty((0, 0, 2)), np.empty((0, 0))
     if readable:
         details = pictures.as_batch(readable, device)
-        points, confidence = (value.double().cpu().numpy() for value in model.answer(details))
+        points, confidence = (value.cpu().double().numpy() for value in model.answer(details))
     answers = iter(zip(points, confidence, strict=True))
     for path, picture in items:
         if isinstance(picture, pictures.Picture):

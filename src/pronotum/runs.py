@@ -42,8 +42,8 @@ class Run:
         """State of a training under way."""
         return self.folder / "checkpoint.safetensors"
 
-    def begin(self, config: dict[str, Any], *, resume: bool) -> None:
-        """Make the folder and write the settings.
+    def check_free(self, *, resume: bool) -> None:
+        """Make sure that a run can begin, or go on, here.
 
         Raises:
             UserError: the folder holds a finished or begun run and `resume` was not asked for, or it is a file.
@@ -57,6 +57,9 @@ class Run:
                 expected="a new folder",
                 remedy="choose another name, add --resume to go on with it, or delete it",
             )
+
+    def begin(self, config: dict[str, Any], *, resume: bool) -> None:
+        """Make the folder and write the settings; the events of an earlier attempt stay where it is resumed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(self.config, json.dumps(config, indent=2) + "\n")
         if not resume or not self.checkpoint.exists():

@@ -133,13 +133,7 @@ def train(
     Raises:
         UserError: too few specimens, a run in the way, a wrong option, or a loss that became infinite.
     """
-    if len(data) < MIN_SPECIMENS:
-        raise UserError(
-            data.source[0],
-            found=f"{len(data)} specimens with photographs",
-            expected=f"at least {MIN_SPECIMENS}, better 30",
-            remedy="digitise more",
-        )
+    require_enough(range(len(data)), data)
     settings, device, run = options.training(), inference.choose_device(options.device), Run(folder)
     kind = architecture.named(options.model)
     config: Any = kind.configure(data.scheme.n_landmarks, list(data.sizes))
@@ -156,10 +150,12 @@ def train(
         "model": config.model_dump(mode="json"),
         "training": settings.model_dump(mode="json"),
     }
-    run.begin(described, resume=resume)
+    run.check_free(resume=resume)
     loaded, kept, failed = pictures.load(
         data.photographs, data.points, detail=config.detail, frame=config.frame, progress=on_load
     )
+    require_enough(kept, data, failed)
+    run.begin(described, resume=resume)
     data_kept = data.subset(kept)
     share = options.held_out
     if share is None:
@@ -200,6 +196,17 @@ def train(
     curves.draw(run, folder / "learning_curve.png")
     problems = (*data.problems, *(Problem(e.where, str(e).removeprefix(f"{e.where}: ")) for e in failed))
     return TrainResult(run, len(learn), len(watch), error, seconds, problems)
+
+
+def require_enough(usable: Sequence[int], data: Dataset, failed: Sequence[UserError] = ()) -> None:
+    """Refuse to train on a handful of specimens."""
+    if len(usable) < MIN_SPECIMENS:
+        raise UserError(
+            data.source[0],
+            found=f"{len(usable)} specimens with readable photographs" + (f" ({failed[0]}; ...)" if failed else ""),
+            expected=f"at least {MIN_SPECIMENS}, better 30",
+            remedy="digitise more, or see pronotum check",
+        )
 
 
 def open_model(run: Path, device: str = "auto") -> tuple[storage.StoredModel, torch.device]:

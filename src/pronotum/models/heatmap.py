@@ -87,17 +87,17 @@ class HeatmapModel(nn.Module):
         self.fine = UNet(
             config.n_landmarks, widths=config.fine_widths, stride=config.fine_stride, depth=config.fine_depth
         )
-        self.register_buffer("prior_mean", torch.zeros(config.n_landmarks, 2, dtype=torch.float64))
-        self.register_buffer("prior_covariance", torch.eye(2 * config.n_landmarks, dtype=torch.float64))
+        self.register_buffer("prior_mean", torch.zeros(config.n_landmarks, 2))
+        self.register_buffer("prior_covariance", torch.eye(2 * config.n_landmarks))
 
     @property
     def prior(self) -> ShapePrior:
         """The shapes that are possible, in px of the frame."""
-        return ShapePrior(self.prior_mean.cpu().numpy(), self.prior_covariance.cpu().numpy())
+        return ShapePrior(self.prior_mean.cpu().double().numpy(), self.prior_covariance.cpu().double().numpy())
 
     def learn_shapes(self, points: Tensor) -> None:
         """Fit the shape prior to training configurations (N, K, 2) in detail px; NaN = missing."""
-        prior = ShapePrior.fit(self.to_frame(points.double()).cpu().numpy(), noise=0.5)
+        prior = ShapePrior.fit(self.to_frame(points.cpu().double()).numpy(), noise=0.5)
         self.prior_mean.copy_(torch.from_numpy(prior.mean))
         self.prior_covariance.copy_(torch.from_numpy(prior.covariance))
 
@@ -127,7 +127,7 @@ class HeatmapModel(nn.Module):
         """
         log_maps = self.coarse(frames.float() / 255)
         prior, stride = self.prior, self.coarse.stride
-        guides = [reconcile(maps, prior, stride) for maps in log_maps.double().cpu().numpy()]
+        guides = [reconcile(maps, prior, stride) for maps in log_maps.cpu().double().numpy()]
         guide = torch.from_numpy(np.stack(guides)).to(log_maps)
         return decode(log_maps, stride, guide=guide)
 
