@@ -15,6 +15,7 @@ from PIL import Image
 from pronotum import demo, synthetic
 from pronotum.cli import main
 from pronotum.data import open_data
+from pronotum.models import storage
 
 QUICK = [
     option
@@ -152,7 +153,7 @@ def test_evaluation_stands_beside_the_mean_shape(beetles, trained, tmp_path, cap
     assert run("evaluate", trained, beetles, "--json", "--report", report) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["specimens"] == 8
-    assert found["trained_on_same"] is True
+    assert len(found["seen_in_training"]) == 8
     assert [row["landmark"] for row in found["landmarks"]] == [*map(str, range(1, 9)), "all"]
     assert set(found["landmarks"][0]) == {"landmark", "px", "percent_centroid_size", "px_256x192"}
     everything, baseline = found["landmarks"][-1], found["mean_shape_baseline"][-1]
@@ -162,6 +163,35 @@ def test_evaluation_stands_beside_the_mean_shape(beetles, trained, tmp_path, cap
     page = report.read_text(encoding="utf-8")
     assert "how well it remembers" in page
     assert "http" not in re.sub(r"data:image/[^\"]+", "", page)
+
+
+def test_photographs_it_has_not_seen_are_not_called_seen(trained, tmp_path, capsys):
+    demo.draw_beetles(tmp_path / "new", "pronotum", n=3, seed=9, size=(320, 240))
+    assert run("evaluate", trained, tmp_path / "new", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["seen_in_training"] == []
+
+
+def test_fine_tuning_takes_weights_over_and_remembers_what_they_have_seen(beetles, trained, tmp_path, capsys):
+    demo.draw_beetles(tmp_path / "head", "head", n=4, seed=2, size=(320, 240))
+    assert run("train", tmp_path / "head", "-o", tmp_path / "tuned", "--from", trained, *QUICK, "--seed", 5) == 0
+    stored = storage.load(tmp_path / "tuned" / "model.safetensors")
+    assert sorted(stored.card["started_from"]["fresh"]) == [
+        "coarse.head.weight",
+        "fine.head.weight",
+        "prior_covariance",
+        "prior_mean",
+    ]
+    demo.draw_beetles(tmp_path / "mixed", "head", n=2, seed=9, size=(320, 240))
+    seen = beetles / "images" / "pronotum_001.jpg"
+    shutil.copy(seen, tmp_path / "mixed" / "images" / "head_001.jpg")
+    capsys.readouterr()
+    assert run("evaluate", tmp_path / "tuned", tmp_path / "mixed", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["seen_in_training"] == ["head_001.jpg (ID=1)"]
+
+
+def test_another_architecture_is_no_start(beetles, trained, tmp_path, capsys):
+    said = mistake(capsys, "train", beetles, "-o", tmp_path / "x", "--from", trained, "--model", "ebnet1")
+    assert "a model 'heatmap'; expected 'ebnet1'; leave --model out" in said
 
 
 def test_a_bar_that_is_missed_gives_1(beetles, trained, capsys):

@@ -67,7 +67,12 @@ def train(
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="New run folder.")],
     photographs: Photographs = None,
-    model: Annotated[str, typer.Option(help="heatmap, or the paper's ebnet1, ebnet2 or ebnet3.")] = "heatmap",
+    model: Annotated[
+        str | None, typer.Option(help="heatmap (default), or the paper's ebnet1, ebnet2 or ebnet3.")
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option("--from", help="Run or model file to start from, also one with other landmarks.")
+    ] = None,
     preset: Annotated[
         str | None, typer.Option(help="fast, standard or best; for ebnet compressed, paper or paper-finetune.")
     ] = None,
@@ -94,7 +99,7 @@ def train(
     from pronotum import inference, workflows
 
     found = workflows.check(data, photographs=photographs)
-    options = workflows.TrainOptions(preset, seed, device, held_out, _overrides(settings or []), model)
+    options = workflows.TrainOptions(preset, seed, device, held_out, _overrides(settings or []), model, start)
     if not as_json:
         typer.echo(
             f"{len(found)} specimens, {found.scheme.n_landmarks} landmarks; device: {inference.choose_device(device)}"

@@ -8,7 +8,7 @@ import copy
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import safetensors
@@ -39,6 +39,7 @@ class Epoch:
         error: mean error of held-out specimens, px of the photograph; None where it was not measured.
         progress: share of the whole training that is done, by the time stages took so far.
         seconds: since the training (or its resumption) began.
+        measures: what else the stage measured, by name.
     """
 
     stage: str
@@ -48,6 +49,7 @@ class Epoch:
     error: float | None
     progress: float
     seconds: float
+    measures: dict[str, float] = field(default_factory=dict)
 
 
 class Diverged(UserError):
@@ -93,7 +95,8 @@ def fit(
         for epoch in range(trainer.epoch, stage.epochs):
             loss, error = trainer.run(epoch)
             share = (number + (epoch + 1) / stage.epochs) / len(stages)
-            on_epoch(Epoch(stage.name, epoch + 1, stage.epochs, loss, error, share, time.monotonic() - begun))
+            seconds = time.monotonic() - begun
+            on_epoch(Epoch(stage.name, epoch + 1, stage.epochs, loss, error, share, seconds, stage.measures()))
             due = time.monotonic() - last_saved > max(CHECKPOINT_SECONDS, SAVING_SHARE * saving)
             if checkpoint and due and epoch + 1 < stage.epochs:
                 saved_at = time.monotonic()

@@ -25,6 +25,7 @@ from pronotum.morphometrics.superimposition import mean_shape
 from pronotum.report import curves, overlays, page
 from pronotum.runs import Run
 
+DEFAULT_MODEL = "heatmap"
 MIN_SPECIMENS = 3
 MIN_TO_HOLD_OUT = 30
 """With fewer specimens each is needed for training: none is held out and the last weights are kept."""
@@ -40,7 +41,8 @@ class TrainOptions:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         held_out: share of specimens to watch for the learning curve and the best weights; None decides.
         overrides: settings of the preset to change, by dotted name.
-        model: name of the architecture.
+        model: name of the architecture; None takes that of `start`, or the default model.
+        start: an earlier run or model file whose weights this training starts from; None = from nothing.
     """
 
     preset: str | None = None
@@ -48,15 +50,8 @@ class TrainOptions:
     device: str = "auto"
     held_out: float | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
-    model: str = "heatmap"
-
-    def training(self) -> BaseModel:
-        """The preset with the overrides.
-
-        Raises:
-            UserError: an unknown model, preset or setting, or a value that does not fit.
-        """
-        return override(architecture.named(self.model).preset(self.preset), self.overrides)
+    model: str | None = None
+    start: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,9 +129,14 @@ def train(
         UserError: too few specimens, a run in the way, a wrong option, or a loss that became infinite.
     """
     require_enough(range(len(data)), data)
-    settings, device, run = options.training(), inference.choose_device(options.device), Run(folder)
-    kind = architecture.named(options.model)
+    device, run = inference.choose_device(options.device), Run(folder)
+    earlier = open_model(options.start, options.device)[0] if options.start else None
+    kind = architecture.named(options.model or (earlier.architecture if earlier else DEFAULT_MODEL))
+    settings: Any = override(kind.preset(options.preset), options.overrides)
     config: Any = kind.configure(data.scheme.n_landmarks, list(data.sizes))
+    if earlier:
+        require_same_kind(kind.name, earlier.architecture, options.start)
+        config = kind.adapt(config, earlier.network.config)
     digest = data.digest()
     described = {
         "pronotum": __version__,
@@ -163,6 +163,7 @@ def train(
     learn, watch = hold_out(data_kept.groups, share, options.seed)
     torch.manual_seed(options.seed)
     model = kind.build(config).to(device)
+    fresh = architecture.take_over(kind, model, earlier.network) if earlier else []
     trainer = kind.trainer(model, loaded.to(device), settings, torch.from_numpy(learn), torch.from_numpy(watch), device)
     history: list[training.Epoch] = []
 
@@ -176,7 +177,7 @@ def train(
         stages,
         seed=options.seed,
         checkpoint=run.checkpoint,
-        identity=f"{digest} {settings.model_dump_json()}",
+        identity=f"{digest} {settings.model_dump_json()} {options.start}",
         resume=resume,
         on_epoch=record,
     )
@@ -184,6 +185,8 @@ def train(
     seconds = history[-1].seconds if history else 0.0
     card = {
         **described,
+        "started_from": {**earlier.card, "fresh": fresh, "photographs": None} if earlier else None,
+        "photographs": sorted(set(fingerprints(data_kept)) | set(earlier.card["photographs"] if earlier else ())),
         "n_train": len(learn),
         "n_held_out": len(watch),
         "held_out_error_px": error,
@@ -196,6 +199,19 @@ def train(
     curves.draw(run, folder / "learning_curve.png")
     problems = (*data.problems, *(Problem(e.where, str(e).removeprefix(f"{e.where}: ")) for e in failed))
     return TrainResult(run, len(learn), len(watch), error, seconds, problems)
+
+
+def require_same_kind(asked: str, found: str, start: Path | None) -> None:
+    """Refuse to start one architecture from another's weights."""
+    if asked != found:
+        raise UserError(
+            f"--from {start}", found=f"a model '{found}'", expected=f"'{asked}'", remedy="leave --model out"
+        )
+
+
+def fingerprints(data: Dataset) -> list[str]:
+    """(N,) short hashes of the photographs' content, to recognise a photograph that was learnt from."""
+    return [group[:16] for group in data.groups]
 
 
 def require_enough(usable: Sequence[int], data: Dataset, failed: Sequence[UserError] = ()) -> None:
@@ -289,7 +305,7 @@ class Evaluation:
         errors: (N, K) px.
         table: rows per landmark and for all, see `evaluation.distances.table`.
         baseline: the same for the mean shape, placed perfectly.
-        trained_on_same: whether the model was trained on exactly these data, so that the errors flatter it.
+        seen: names of the specimens whose photographs the model, or one it was started from, has learnt from.
         problems: what was left out.
     """
 
@@ -298,7 +314,7 @@ class Evaluation:
     errors: FloatArray
     table: list[dict[str, object]]
     baseline: list[dict[str, object]]
-    trained_on_same: bool
+    seen: tuple[str, ...]
     problems: tuple[Problem, ...]
 
     def summary(self) -> dict[str, Any]:
@@ -307,7 +323,7 @@ class Evaluation:
             "specimens": len(self.data),
             "landmarks": self.table,
             "mean_shape_baseline": self.baseline,
-            "trained_on_same": self.trained_on_same,
+            "seen_in_training": list(self.seen),
             "problems": [str(problem) for problem in self.problems],
         }
 
@@ -350,11 +366,18 @@ def evaluate(
     used = data.subset(kept)
     points = np.stack(predicted)
     shape = np.array(model.card["mean_shape"], dtype=np.float64)
-    return compare(used, points, shape, same=model.card["data"]["sha256"] == data.digest(), problems=problems)
+    known = set(model.card["photographs"])
+    seen = [name for name, mark in zip(used.names, fingerprints(used), strict=True) if mark in known]
+    return compare(used, points, shape, seen=seen, problems=problems)
 
 
 def compare(
-    data: Dataset, predicted: FloatArray, shape: FloatArray, *, same: bool, problems: Sequence[Problem] = ()
+    data: Dataset,
+    predicted: FloatArray,
+    shape: FloatArray,
+    *,
+    seen: Sequence[str] = (),
+    problems: Sequence[Problem] = (),
 ) -> Evaluation:
     """Measure predictions (N, K, 2) against the landmarks of a dataset, and the mean shape (K, 2) beside them."""
     scales = dist.Scales.of(data.points, list(data.sizes), [specimen.scale for specimen in data.landmarks])
@@ -367,7 +390,7 @@ def compare(
         errors,
         dist.table(errors, names, scales),
         dist.table(baseline, names, scales),
-        same,
+        tuple(seen),
         tuple(problems),
     )
 
@@ -390,10 +413,11 @@ def write_report(evaluation: Evaluation, run: Path, path: Path, *, title: str) -
 def remarks(evaluation: Evaluation) -> list[str]:
     """What a reader must know before believing the figures."""
     said = []
-    if evaluation.trained_on_same:
+    if evaluation.seen:
         said.append(
-            "The model was trained on these very specimens: the errors say how well it remembers, not how well it "
-            "works on new photographs. Evaluate on specimens it has never seen."
+            f"The model has learnt from {len(evaluation.seen)} of these {len(evaluation.data)} specimens: for them the "
+            "errors say how well it remembers, not how well it works on new photographs. Evaluate on specimens it has "
+            "never seen."
         )
     if evaluation.problems:
         said.append(f"{len(evaluation.problems)} records or photographs were left out: " + as_text(evaluation.problems))

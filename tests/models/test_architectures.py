@@ -128,3 +128,54 @@ def test_unknown_names_are_answered_with_the_nearest():
         architecture.named("ebnet4")
     with pytest.raises(UserError, match="no preset 'fast' for --model ebnet3; choose one of: paper"):
         architecture.named("ebnet3").preset("fast")
+
+
+def test_weights_are_taken_over_onto_another_scheme(kind):
+    earlier, _ = trained(kind)
+    torch.manual_seed(5)
+    wider = kind.configure(K + 2, [(64, 48)])
+    config = (
+        kind.adapt(wider, earlier.config)
+        if kind.name != "heatmap"
+        else SMALL[kind.name].model_copy(update={"n_landmarks": K + 2})
+    )
+    network = kind.build(config)
+    fresh = architecture.take_over(kind, network, earlier)
+    own, other = network.state_dict(), earlier.state_dict()
+    expected = {
+        "heatmap": {"coarse.head.weight", "fine.head.weight", "prior_mean", "prior_covariance"},
+    }.get(kind.name, {"fc3.weight", "fc3.bias"})
+    assert set(fresh) == expected
+    assert all(torch.equal(own[name], other[name]) for name in own if name not in expected)
+
+
+def test_the_output_layer_of_the_papers_networks_is_fresh_even_for_the_same_scheme():
+    kind = architecture.named("ebnet3")
+    earlier, _ = trained(kind)
+    torch.manual_seed(6)
+    network = kind.build(SMALL["ebnet3"])
+    assert architecture.take_over(kind, network, earlier) == ["fc3.weight", "fc3.bias"]
+
+
+@pytest.mark.parametrize(
+    ("freeze", "moving"),
+    [
+        ("none", {"convolutions", "fc1", "fc2", "fc3"}),
+        ("conv", {"fc1", "fc2", "fc3"}),
+        ("all-but-last-two", {"fc2", "fc3"}),
+    ],
+)
+def test_frozen_layers_stay_and_the_others_learn(freeze, moving):
+    kind, config = architecture.named("ebnet3"), SMALL["ebnet3"]
+    torch.manual_seed(0)
+    network = kind.build(config)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    settings = kind.preset(None).model_copy(update={**QUICK["ebnet3"], "freeze": freeze})
+    none = torch.arange(0)
+    training.fit(
+        kind.trainer(network, examples(config), settings, torch.arange(N), none, torch.device("cpu")).stages(), seed=0
+    )
+    changed = {
+        name.split(".")[0] for name, value in network.state_dict().items() if not torch.equal(value, before[name])
+    }
+    assert changed == moving

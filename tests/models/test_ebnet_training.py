@@ -336,7 +336,7 @@ def test_watched_rows_are_judged_without_dropout_and_the_network_goes_on_as_it_w
 
 def test_a_short_training_learns_and_says_how_it_goes():
     heard = []
-    subject = trainer(EBNetTraining(epochs=60, batch=32, momentum_stop=0.98), dropout=0.05, on_losses=heard.append)
+    subject = trainer(EBNetTraining(epochs=60, batch=32, momentum_stop=0.98), dropout=0.05, heard=heard)
     (stage,) = subject.stages()
     before = stage.validate(stage.network)
     training.fit([stage], seed=0)
@@ -378,19 +378,17 @@ def test_a_killed_training_resumes_to_the_same_bits(tmp_path, monkeypatch):
 
 def test_without_specimens_to_watch_only_what_was_learnt_is_said():
     heard = []
-    training.fit(trainer(EBNetTraining(epochs=1), held_out=0, on_losses=heard.append).stages(), seed=0)
+    training.fit(trainer(EBNetTraining(epochs=1), held_out=0, heard=heard).stages(), seed=0)
     assert heard[0].watched is None
     assert heard[0].learnt.mse > 0
     heard.clear()
-    training.fit(
-        trainer(EBNetTraining(epochs=1, split="rows-nolearn"), held_out=0, on_losses=heard.append).stages(), seed=0
-    )
+    training.fit(trainer(EBNetTraining(epochs=1, split="rows-nolearn"), held_out=0, heard=heard).stages(), seed=0)
     assert heard[0].watched.mse > 0
 
 
 def test_the_loss_said_weighs_rows_alike():
     heard = []
-    subject = trainer(EBNetTraining(batch=70, reshuffle=False), held_out=0, on_losses=heard.append)
+    subject = trainer(EBNetTraining(batch=70, reshuffle=False), held_out=0, heard=heard)
     losses = [loss.item() for loss in subject.stages()[0].losses(torch.Generator())]
     weights = [70, 70, 28]
     assert heard[0].learnt.mse == pytest.approx(np.average(losses, weights=weights), rel=1e-5)

@@ -58,7 +58,8 @@ class Architecture:
         trainer: (network, examples, settings, positions to learn from, positions to watch, device) -> trainer.
         presets: settings of a training by name.
         default: the preset taken when none is named.
-        watches: whether specimens are held out of a training where there are enough.
+        adapt: (config for the new photographs, config of an earlier network) -> config that can take over its weights.
+        fresh: beginnings of the names of weights that are never taken over from an earlier network.
     """
 
     name: str
@@ -68,7 +69,8 @@ class Architecture:
     trainer: Callable[[Any, Examples, Any, Tensor, Tensor, torch.device], Trainer]
     presets: Mapping[str, BaseModel]
     default: str
-    watches: bool = True
+    adapt: Callable[[Any, Any], BaseModel] = lambda new, earlier: new
+    fresh: tuple[str, ...] = ()
 
     def preset(self, name: str | None) -> BaseModel:
         """Settings by name; None takes the default.
@@ -81,6 +83,25 @@ class Architecture:
             found = f"there is no preset '{chosen}' for --model {self.name}"
             raise UserError("--preset", found=found, remedy=did_you_mean(chosen, self.presets))
         return self.presets[chosen]
+
+
+def take_over(kind: Architecture, network: Any, earlier: Any) -> list[str]:
+    """Start a network from the weights of an earlier one of the same architecture.
+
+    Weights of another shape, such as the output layer of another scheme, stay fresh; so do those the architecture
+    never takes over.
+
+    Returns:
+        names of the weights that stayed fresh.
+    """
+    own, other = network.state_dict(), earlier.state_dict()
+    kept = {
+        name: value
+        for name, value in other.items()
+        if name in own and own[name].shape == value.shape and not name.startswith(kind.fresh)
+    }
+    network.load_state_dict({**own, **kept})
+    return [name for name in own if name not in kept]
 
 
 @cache

@@ -6,9 +6,9 @@ A *row* is one version (`pronotum.channels`) of one specimen's picture: a pair (
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, cast
 
@@ -25,6 +25,12 @@ from pronotum.models.nesterov import LasagneNesterov
 from pronotum.models.stage import Stage
 from pronotum.pictures import Examples
 
+FROZEN: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "conv": ("convolutions.",),
+    "all-but-last-two": ("convolutions.", "fc1."),
+}
+"""Beginnings of the names of weights that do not learn."""
 Split = Literal["grouped", "rows-60/40", "rows-nolearn"]
 WATCH_BATCH = 32
 """Pictures per step where nothing is learnt: the activations of one are 13 MB."""
@@ -48,6 +54,8 @@ class EBNetTraining(BaseModel):
         geometric: turn, scale and shift pictures at random; the paper does not.
         augmentation: how far; only its rotation, scale and shift are used.
         keep: weights of the epoch that was best on the held-out specimens, or of the last one, as in the paper.
+        freeze: layers that keep the weights they start from: none, the convolutions, or all but the last two dense
+            layers (spec A.7). For fine-tuning.
         split: which rows are watched for the learning curve. ``grouped``: the held-out specimens. ``rows-60/40``: 40 %
             of the rows, as the paper says. ``rows-nolearn``: a third, as its program did. The latter two leak: nearly
             every watched row has siblings of the same specimen among those learnt from (spec 0.3).
@@ -70,6 +78,7 @@ class EBNetTraining(BaseModel):
     geometric: bool = False
     augmentation: Augmentation = Augmentation()
     keep: Literal["best", "last"] = "best"
+    freeze: Literal["none", "conv", "all-but-last-two"] = "none"
     split: Split = "grouped"
     split_seed: int = Field(default=42, ge=0, lt=2**32)
 
@@ -172,10 +181,6 @@ def losses_of(outputs: Tensor, wanted: Tensor, frame: tuple[int, int]) -> Losses
     return Losses(float(difference.square().nanmean()), math.sqrt(float(px.square().nanmean())))
 
 
-def _ignore(losses: EpochLosses) -> None:
-    """Nobody listens."""
-
-
 @dataclass(frozen=True, eq=False)
 class EBNetTrainer:
     """The one stage over one set of examples.
@@ -185,7 +190,7 @@ class EBNetTrainer:
         examples: pictures and landmarks; only the frames are looked at.
         train: positions of the examples to learn from.
         held_out: positions of the examples to watch; may be empty.
-        on_losses: called at the end of every epoch, before the loop's own `on_epoch`.
+        heard: the losses of every epoch so far.
     """
 
     model: EBNet
@@ -194,11 +199,14 @@ class EBNetTrainer:
     train: Tensor
     held_out: Tensor
     device: torch.device
-    on_losses: Callable[[EpochLosses], None] = _ignore
+    heard: list[EpochLosses] = field(default_factory=list)
 
     def stages(self) -> list[Stage]:
         """The stage ``ebnet``."""
         settings = self.settings
+        frozen = FROZEN[settings.freeze]
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(not name.startswith(frozen))
         learn, watch = split_rows(self.train.cpu(), self.held_out.cpu(), settings)
         batches = math.ceil(len(learn) / settings.batch)
         return [
@@ -210,15 +218,26 @@ class EBNetTrainer:
                 losses=lambda generator: self._losses(learn, watch, generator),
                 validate=self._photograph_error if len(self.held_out) else None,
                 optimiser=lambda network: LasagneNesterov(
-                    network.parameters(), settings.rate_start, settings.momentum_start
+                    [parameter for parameter in network.parameters() if parameter.requires_grad],
+                    settings.rate_start,
+                    settings.momentum_start,
                 ),
                 # A share is a number of steps over all steps, so that rounding finds the step exactly.
                 rates=lambda share: settings.rates(round(share * settings.epochs * batches) // batches + 1),
                 averaging=0.0,
                 clip=None,
                 keep=settings.keep,
+                measures=self._measures,
             )
         ]
+
+    def _measures(self) -> dict[str, float]:
+        """The losses of the last epoch, as the paper has them and in px."""
+        latest = self.heard[-1]
+        named = {"train_mse": latest.learnt.mse, "train_px": latest.learnt.rmse}
+        if latest.watched is not None:
+            named |= {"valid_mse": latest.watched.mse, "valid_px": latest.watched.rmse}
+        return named
 
     @cached_property
     def _frames(self) -> Tensor:
@@ -255,7 +274,7 @@ class EBNetTrainer:
             yield coordinate_loss(outputs, wanted)
         # The loop comes back here after the last step of the epoch.
         learnt = losses_of(torch.cat(answers), torch.cat(targets), self.model.config.frame)
-        self.on_losses(EpochLosses(learnt, self.losses_of_rows(watch) if len(watch) else None))
+        self.heard.append(EpochLosses(learnt, self.losses_of_rows(watch) if len(watch) else None))
 
     def _batch(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Pictures (B, 1, h, w) on [0, 1] of rows (B, 2) and their points (B, L, 2) in px of the frame."""
@@ -326,6 +345,9 @@ ARCHITECTURES = tuple(
         trainer=EBNetTrainer,
         presets=PRESETS,
         default="compressed",
+        # The first dense layer ties a network to its frame; the output layer is always a fresh one (spec A.7, Q7).
+        adapt=lambda new, earlier: earlier.model_copy(update={"n_landmarks": new.n_landmarks}),
+        fresh=("fc3.",),
     )
     for number in (1, 2, 3)
 )

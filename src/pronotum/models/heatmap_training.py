@@ -212,5 +212,6 @@ ARCHITECTURES = (
         trainer=HeatmapTrainer,
         presets=PRESETS,
         default="standard",
+        fresh=("prior_",),
     ),
 )

@@ -27,6 +27,7 @@ class Stage:
         averaging: how much of the averaged weights is kept per step (0 = nothing is averaged).
         clip: largest norm of a step's gradient; None = as it is.
         keep: the weights that were best on the held-out specimens, where there are any, or the last.
+        measures: what else to note after an epoch, by name.
     """
 
     name: str
@@ -40,3 +41,4 @@ class Stage:
     averaging: float = 0.0
     clip: float | None = 5.0
     keep: Literal["best", "last"] = "best"
+    measures: Callable[[], dict[str, float]] = dict

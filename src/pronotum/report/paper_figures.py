@@ -261,7 +261,7 @@ def _landmark_axis(axis: Axes, part: Part) -> None:
     lines = [np.asarray(line.get_ydata(), dtype=np.float64) for line in axis.get_lines()]
     values = np.concatenate(lines) if lines else np.empty(0)
     highest = float(np.nanmax(values)) if np.isfinite(values).any() else 1.0
-    axis.set(xlabel="landmark", ylim=(0, highest * (1.12 + 0.1 * len(lines)) or 1))
+    axis.set(xlabel="landmark", ylim=(0, highest / (0.93 - 0.1 * min(len(lines), 6)) or 1))
     axis.grid(alpha=0.3)
     if lines:
         axis.legend(loc="upper left", frameon=False)
