@@ -205,6 +205,60 @@ def demo(
 
 
 @app.command()
+def reproduce(
+    folder: Annotated[Path, typer.Argument(help="Folder with a folder per part: a landmark file with photographs.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for runs, tables, figures; goes on where it was.")],
+    parts: Annotated[str | None, typer.Option(help="Only these parts, e.g. pronotum,head.")] = None,
+    rounds: Annotated[int, typer.Option(help="Rounds of the cross-validation, drawn at random.", min=2)] = 9,
+    round_size: Annotated[
+        int | None, typer.Option(help="Contiguous rounds of this size; the paper has 33.")
+    ] = None,
+    run: Annotated[int | None, typer.Option(help="Only the first so many rounds.", min=1)] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of the training from scratch.")] = None,
+    pretrain: Annotated[str | None, typer.Option(help="Parts to pre-train on together before fine-tuning.")] = None,
+    pretrain_epochs: Annotated[int | None, typer.Option(help="Of the combined pre-training.")] = None,
+    finetune_epochs: Annotated[int | None, typer.Option(help="Of the fine-tuning.")] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(help="Landmarks left out of the pre-training, e.g. elytra=1,6,9.")
+    ] = None,
+    pretrain_fold: Annotated[
+        int | None, typer.Option(help="Pre-train once, for this round, as the paper did (7): CONTAMINATES the others.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="ebnet1, ebnet2, ebnet3 or heatmap.")] = "ebnet3",
+    preset: Annotated[str | None, typer.Option(help="Of every training; paper = the published schedules.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    device: Device = "auto",
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Change a setting of every training.")] = None,
+) -> None:
+    """Run the protocol of Le et al. on your parts: rounds, combined pre-training, fine-tuning, tables and figures.
+
+    Example: pronotum reproduce beetles/ -o paper --rounds 3 --epochs 50 --pretrain pronotum,head
+    """
+    from pronotum import protocol, workflows
+
+    data = protocol.open_parts(folder, parts.split(",") if parts else None)
+    steps = {"scratch": epochs, "pretrain": pretrain_epochs, "fine_tuned": finetune_epochs}
+    chosen = protocol.Protocol(
+        n_rounds=rounds,
+        round_size=round_size,
+        run=run,
+        seed=seed,
+        options=workflows.TrainOptions(preset, seed, device, None, _overrides(settings or []), model),
+        settings={step: {"epochs": number} for step, number in steps.items() if number is not None},
+        presets={"fine_tuned": "paper-finetune"} if preset == "paper" else {},
+        pretrain=tuple(pretrain.split(",")) if pretrain else (),
+        dropped=protocol.read_drops(drop or []),
+        pretrain_round=pretrain_fold,
+    )
+    made = protocol.Reproduction(data, out, chosen, typer.echo).execute()
+    for part in made.values():
+        for remark in part.remarks():
+            typer.echo(remark)
+    typer.echo(f"tables and figures in {out}")
+    _finish([problem for found in data.values() for problem in found.problems])
+
+
+@app.command()
 def info(as_json: AsJson = False) -> None:
     """Print versions and devices, for a bug report."""
     from pronotum import workflows

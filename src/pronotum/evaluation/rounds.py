@@ -157,7 +157,7 @@ def contiguous(specimens: Sequence[str], size: int) -> Plan:
         UserError: a row without identity, or a size that does not leave two rounds.
 
     Source:
-        Le, Beurton-Aimar, Krähenbühl & Parisey, section 6; spec A.6: 8 x 33 + 29, 9 x 30 + 20, 11 x 26.
+        Le, Beurton-Aimar, Zemmari & Parisey, section 6; spec A.6: 8 x 33 + 29, 9 x 30 + 20, 11 x 26.
     """
     unique = _unique(specimens)
     if not 1 <= size < len(unique):

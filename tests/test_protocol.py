@@ -1,0 +1,160 @@
+"""The paper's protocol, small: two parts of synthetic beetles, two rounds, trainings of a few steps."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pronotum import demo, formats, protocol, workflows
+from pronotum.cli import main
+from pronotum.errors import UserError
+from pronotum.evaluation.part import FINE_TUNED, SCRATCH
+
+SETTINGS = {"coarse_steps": 2, "fine_steps": 2, "coarse_epochs": 1, "fine_epochs": 1}
+
+
+@pytest.fixture(scope="session")
+def parts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("parts")
+    for number, name in enumerate(("pronotum", "head")):
+        demo.draw_beetles(folder / name, name, n=8, seed=number, size=(256, 192))
+    return folder
+
+
+def small(**changes):
+    options = workflows.TrainOptions(model="heatmap", overrides=SETTINGS)
+    return protocol.Protocol(n_rounds=2, options=options, dropped={"head": (5, 6)}, **changes)
+
+
+def carry_out(parts, folder, **changes):
+    said = []
+    made = protocol.Reproduction(protocol.open_parts(parts), folder, small(**changes), said.append).execute()
+    return made, said
+
+
+@pytest.fixture(scope="session")
+def clean(parts, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clean")
+    made, said = carry_out(parts, folder, pretrain=("pronotum", "head"))
+    return folder, made, said
+
+
+def test_every_specimen_is_predicted_once_by_each_method(parts, clean):
+    _, made, _ = clean
+    for name, data in protocol.open_parts(parts).items():
+        part = made[name]
+        assert len(part.specimens) == len(set(part.specimens)) == 8
+        assert set(part.methods) == {SCRATCH, FINE_TUNED}
+        factor = 1.0  # the pictures are 256x192 already
+        order = [protocol.identities(data).index(one) for one in part.specimens]
+        assert part.manual == pytest.approx(data.points[order] * factor, abs=1e-6)
+        assert np.isfinite(part.predicted[FINE_TUNED]).all()
+
+
+def test_no_training_sees_what_its_round_tests(parts, clean):
+    folder, _, _ = clean
+    data = protocol.open_parts(parts)
+    subject = protocol.Reproduction(data, folder, small(pretrain=("pronotum", "head")))
+    for number in subject.numbers:
+        pretrained = json.loads((folder / "pretrained" / f"{number:02d}" / "config.json").read_text())
+        assert pretrained["data"]["specimens"] == 8  # four of each part
+        for name in data:
+            tested = {
+                rows.id
+                for rows in formats.load(folder / "rounds" / f"{number:02d}" / name / SCRATCH / "predictions.tps")
+            }
+            assert tested == set(subject.plan.tests[number - 1])
+            assert not subject.contaminated(name)
+        assert not set(subject.plan.training(number)) & set(subject.plan.tests[number - 1])
+
+
+def test_tables_and_figures_are_written(clean):
+    folder, made, _ = clean
+    for name, part in made.items():
+        table = pd.read_csv(folder / "tables" / f"{name}-distances-scratch.csv")
+        assert len(table) == len(part.landmarks) + 1
+        assert table.iloc[-1]["mean"] == pytest.approx(part.errors(SCRATCH).mean())
+        assert (folder / "tables" / f"{name}-scratch-vs-fine-tuned.html").exists()
+        assert (folder / "figures" / f"{name}-landmark-1.png").stat().st_size > 5000
+    assert (folder / "tables" / "improvement.csv").exists()
+    assert "CONTAMINATED" not in (folder / "tables" / "improvement.html").read_text()
+
+
+def test_what_is_done_is_not_done_again(parts, clean):
+    folder, made, said = clean
+    assert len(said) == 2 * (2 + 1 + 2)
+    (folder / "rounds" / "02" / "head" / SCRATCH / "predictions.tps").unlink()
+    before = made["head"].predicted[SCRATCH]
+    again, said_again = carry_out(parts, folder, pretrain=("pronotum", "head"))
+    assert said_again == ["round 2, head, scratch"]
+    assert again["head"].predicted[SCRATCH] == pytest.approx(before, abs=1e-6)
+
+
+def test_the_papers_way_is_stamped_contaminated(parts, tmp_path):
+    made, said = carry_out(parts, tmp_path, pretrain=("pronotum", "head"), pretrain_round=2)
+    assert sum("pre-training" in step for step in said) == 1
+    for name, part in made.items():
+        assert part.n_contaminated(FINE_TUNED) == 4  # those of round 1; round 2 is the clean one
+        page = (tmp_path / "tables" / f"{name}-scratch-vs-fine-tuned.html").read_text()
+        assert "CONTAMINATED: 4 of the 8 test specimens" in page
+
+
+def test_mistakes_are_found_before_anything_is_trained(parts, tmp_path):
+    data = protocol.open_parts(parts)
+
+    def checked(**changes):
+        protocol.Reproduction(data, tmp_path / "x", protocol.Protocol(**{"n_rounds": 2, **changes})).check()
+
+    with pytest.raises(UserError, match=r"pronotum 8, head 10 landmarks; expected the same number"):
+        checked(pretrain=("pronotum", "head"))
+    with pytest.raises(UserError, match="part head: there is no landmark 11 to leave out; expected 1 to 10"):
+        checked(pretrain=("pronotum", "head"), dropped={"head": (5, 11)})
+    with pytest.raises(UserError, match="no part 'elytra'"):
+        checked(pretrain=("elytra",))
+    with pytest.raises(UserError, match="9 rounds of 8 specimens"):
+        checked(n_rounds=9)
+    with pytest.raises(UserError, match="round 3 of 2; expected 1 to 2"):
+        checked(pretrain=("head",), pretrain_round=3)
+    with pytest.raises(UserError, match="did you mean 'head'"):
+        protocol.open_parts(parts, ["heat"])
+    with pytest.raises(UserError, match="expected part=numbers"):
+        protocol.read_drops(["elytra:1"])
+    assert not (tmp_path / "x").exists()
+
+
+def test_specimens_without_identity_are_refused(tmp_path):
+    demo.draw_beetles(tmp_path / "pronotum", "pronotum", n=2, seed=0, size=(256, 192))
+    file = tmp_path / "pronotum" / "landmarks.tps"
+    text = "\n".join(line for line in file.read_text().splitlines() if not line.startswith("ID="))
+    for number, name in enumerate(("one", "two"), 1):
+        (tmp_path / "pronotum" / "images" / f"pronotum_00{number}.jpg").rename(
+            tmp_path / "pronotum" / "images" / f"{name}.jpg"
+        )
+        text = text.replace(f"pronotum_00{number}", name)
+    file.write_text(text)
+    with pytest.raises(UserError, match=r"no identity in one.jpg; write ID="):
+        protocol.identities(protocol.open_parts(tmp_path)["pronotum"])
+
+
+def test_the_command_runs_it(parts, tmp_path, capsys):
+    arguments = [
+        "reproduce",
+        parts,
+        "-o",
+        tmp_path,
+        "--parts",
+        "pronotum",
+        "--rounds",
+        2,
+        "--run",
+        1,
+        "--model",
+        "heatmap",
+    ]
+    settings = [word for name, value in SETTINGS.items() for word in ("--set", f"{name}={value}")]
+    with pytest.raises(SystemExit) as stop:
+        main([str(word) for word in [*arguments, *settings]])
+    assert not stop.value.code
+    assert "round 1, pronotum, scratch" in capsys.readouterr().out
+    assert len(pd.read_csv(tmp_path / "tables" / "pronotum-distances-scratch.csv")) == 9
