@@ -210,9 +210,7 @@ def reproduce(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for runs, tables, figures; goes on where it was.")],
     parts: Annotated[str | None, typer.Option(help="Only these parts, e.g. pronotum,head.")] = None,
     rounds: Annotated[int, typer.Option(help="Rounds of the cross-validation, drawn at random.", min=2)] = 9,
-    round_size: Annotated[
-        int | None, typer.Option(help="Contiguous rounds of this size; the paper has 33.")
-    ] = None,
+    round_size: Annotated[int | None, typer.Option(help="Contiguous rounds of this size; the paper has 33.")] = None,
     run: Annotated[int | None, typer.Option(help="Only the first so many rounds.", min=1)] = None,
     epochs: Annotated[int | None, typer.Option(help="Of the training from scratch.")] = None,
     pretrain: Annotated[str | None, typer.Option(help="Parts to pre-train on together before fine-tuning.")] = None,
