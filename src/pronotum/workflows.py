@@ -186,7 +186,9 @@ def train(
     card = {
         **described,
         "started_from": {**earlier.card, "fresh": fresh, "photographs": None} if earlier else None,
-        "photographs": sorted(set(fingerprints(data_kept)) | set(earlier.card["photographs"] if earlier else ())),
+        "photographs": sorted(
+            set(fingerprints(data_kept)) | set(earlier.card.get("photographs", ()) if earlier else ())
+        ),
         "n_train": len(learn),
         "n_held_out": len(watch),
         "held_out_error_px": error,
@@ -365,6 +367,9 @@ def evaluate(
         raise UserError(data.source[0], found="not one photograph could be read", remedy="see pronotum check")
     used = data.subset(kept)
     points = np.stack(predicted)
+    if not {"mean_shape", "photographs"} <= model.card.keys():
+        found = "a model whose card lacks its mean shape or the photographs it has learnt from"
+        raise UserError(run, found=found, remedy="train it again with this version")
     shape = np.array(model.card["mean_shape"], dtype=np.float64)
     known = set(model.card["photographs"])
     seen = [name for name, mark in zip(used.names, fingerprints(used), strict=True) if mark in known]
