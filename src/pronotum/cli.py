@@ -241,7 +241,10 @@ def reproduce(
         round_size=round_size,
         run=run,
         seed=seed,
-        options=workflows.TrainOptions(preset, seed, device, None, _overrides(settings or []), model),
+        # The published schedules learn from all training specimens; the paper held none of them out.
+        options=workflows.TrainOptions(
+            preset, seed, device, 0.0 if preset == "paper" else None, _overrides(settings or []), model
+        ),
         settings={step: {"epochs": number} for step, number in steps.items() if number is not None},
         presets={"fine_tuned": "paper-finetune"} if preset == "paper" else {},
         pretrain=tuple(pretrain.split(",")) if pretrain else (),
