@@ -109,6 +109,31 @@ def windows(images: Tensor, index: Tensor, centres: Tensor, side: int) -> tuple[
     return cut, corner.to(torch.float32)
 
 
+WINDOW_MARGIN = 1.6
+"""Training windows are cut this much larger, so that a turned window has no empty corners."""
+MAX_JITTER = 0.4
+"""How far off its landmark a training window lies at most, as a share of its side."""
+
+
+def jitter(n: int, window: int, spread: float, generator: torch.Generator) -> Tensor:
+    """Offsets (n, 2) px of training windows: mostly small as after a good answer, some nearly as large as a window.
+
+    Args:
+        n: how many.
+        window: side, px.
+        spread: typical standard deviation, px.
+        generator: of the random numbers.
+    """
+    times = torch.tensor([0.5, 1.0, 2.0])[torch.randint(0, 3, (n, 1), generator=generator)]
+    offsets = torch.randn((n, 2), generator=generator) * times * spread
+    return offsets.clamp(-MAX_JITTER * window, MAX_JITTER * window)
+
+
+def patch_side(window: int) -> int:
+    """Side in px of a patch around a landmark that holds every training window of this side."""
+    return 2 * math.ceil((WINDOW_MARGIN / 2 + MAX_JITTER) * window + 1)
+
+
 def relight(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
     """Vary contrast, brightness, colour, sharpness and noise of (n, C, H, W) pictures on [0, 1]."""
     n, channels = images.shape[:2]

@@ -16,6 +16,8 @@ from pronotum.landmarks import FloatArray
 from pronotum.models.architecture import Landmarker
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+BATCH_BYTES = 48 * 1024**2
+"""Bytes of pictures that are looked at together at most, or one picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,13 +63,15 @@ def predict(
         model: trained, in evaluation mode, on the device.
         photographs: files; decoded in background threads while the networks work.
         device: where to put the pictures.
-        batch: photographs per step.
+        batch: photographs per step, fewer where they are large.
 
     Yields:
         for each photograph the prediction, or the error that says why it cannot be opened.
     """
     waiting: list[tuple[Path, pictures.Picture | UnreadablePhotograph]] = []
-    for item in pictures.stream(photographs, model.config.detail):
+    wanted = model.config.picture
+    batch = max(1, min(batch, BATCH_BYTES // (3 * wanted[0] * wanted[1])))
+    for item in pictures.stream(photographs, wanted):
         waiting.append(item)
         if len(waiting) == batch:
             yield from _answer(model, waiting, device)
@@ -83,8 +87,8 @@ def _answer(
     readable = [picture for _, picture in items if isinstance(picture, pictures.Picture)]
     points, confidence = np.empty((0, 0, 2)), np.empty((0, 0))
     if readable:
-        details = pictures.as_batch(readable, device)
-        points, confidence = (value.cpu().double().numpy() for value in model.answer(details))
+        together = pictures.as_batch(readable, device)
+        points, confidence = (value.cpu().double().numpy() for value in model.answer(together))
     answers = iter(zip(points, confidence, strict=True))
     for path, picture in items:
         if isinstance(picture, pictures.Picture):

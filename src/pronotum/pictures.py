@@ -1,4 +1,8 @@
-"""Photographs as tensors: fitted into one detail picture each, kept as bytes, in memory or on disk."""
+"""Photographs as tensors: each fitted into a picture of the size a network wants, kept as bytes.
+
+For training, three sizes of a picture are kept: the *frame* (small), the *detail* picture, and of the *finest* one, if
+there is one, only a patch around each landmark. What does not fit into memory goes to a temporary file.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +19,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pronotum import geometry, images
+from pronotum.augment import windows
 from pronotum.landmarks import FloatArray
 
 MEMORY_LIMIT = 2 * 1024**3
-"""Bytes of detail pictures beyond which they are kept in a temporary file instead of in memory."""
+"""Bytes of pictures beyond which they are kept in a temporary file instead of in memory."""
+
+AHEAD_BYTES = 128 * 1024**2
+"""Bytes of pictures decoded ahead at most, or two pictures."""
 
 THREADS = 2
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One photograph fitted into the detail picture.
+    """One photograph fitted into a picture of the size wanted.
 
     Attributes:
         pixels: (H, W, 3) uint8, RGB; what the photograph does not cover repeats its border.
-        matrix: 3x3, photograph px -> detail px.
+        matrix: 3x3, photograph px -> picture px.
         size: (width, height) px of the photograph.
     """
 
@@ -38,26 +46,26 @@ class Picture:
     size: tuple[int, int]
 
 
-def fit(path: Path, detail: tuple[int, int]) -> Picture:
+def fit(path: Path, wanted: tuple[int, int]) -> Picture:
     """Decode a photograph no larger than needed and centre it in a picture of this size.
 
     Raises:
         UnreadablePhotograph: the file is truncated or no image.
     """
     size = images.size(path)
-    factor = min(detail[0] / size[0], detail[1] / size[1])
+    factor = min(wanted[0] / size[0], wanted[1] / size[1])
     pixels, matrix = images.read_scaled(path, factor)
-    pixels = pixels[: detail[1], : detail[0]]
+    pixels = pixels[: wanted[1], : wanted[0]]
     height, width = pixels.shape[:2]
-    left, top = (detail[0] - width) // 2, (detail[1] - height) // 2
-    margins = ((top, detail[1] - height - top), (left, detail[0] - width - left), (0, 0))
+    left, top = (wanted[0] - width) // 2, (wanted[1] - height) // 2
+    margins = ((top, wanted[1] - height - top), (left, wanted[0] - width - left), (0, 0))
     return Picture(np.pad(pixels, margins, mode="edge"), geometry.translation(left, top) @ matrix, size)
 
 
 def stream(
-    paths: Iterable[Path], detail: tuple[int, int], *, ahead: int = 8, threads: int = THREADS
+    paths: Iterable[Path], wanted: tuple[int, int], *, ahead: int = 8, threads: int = THREADS
 ) -> Iterator[tuple[Path, Picture | images.UnreadablePhotograph]]:
-    """Fit photographs in background threads, in order, holding no more than `ahead` of them.
+    """Fit photographs in background threads, in order, no more than `ahead` of them at a time, fewer if large.
 
     Yields:
         each path with its picture, or with the error that says why it cannot be opened.
@@ -65,10 +73,11 @@ def stream(
 
     def attempt(path: Path) -> Picture | images.UnreadablePhotograph:
         try:
-            return fit(path, detail)
+            return fit(path, wanted)
         except images.UnreadablePhotograph as error:
             return error
 
+    ahead = max(2, min(ahead, AHEAD_BYTES // (3 * wanted[0] * wanted[1])))
     with ThreadPoolExecutor(threads) as pool:
         waiting: list[tuple[Path, Future[Picture | images.UnreadablePhotograph]]] = []
         for path in paths:
@@ -86,12 +95,35 @@ def as_batch(pictures: Sequence[Picture], device: torch.device) -> Tensor:
     return stacked.to(device).permute(0, 3, 1, 2).contiguous()
 
 
-def shrink(details: Tensor, size: tuple[int, int]) -> Tensor:
-    """Detail pictures (B, 3, H, W) uint8 as smaller frames (B, 3, height, width) uint8, antialiased."""
+def shrink(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+    """Pictures (B, 3, H, W) uint8 as smaller ones (B, 3, height, width) uint8, antialiased."""
+    return torch.cat([_shrink_one(picture, size) for picture in torch.split(pictures, 1)])
+
+
+def _shrink_one(picture: Tensor, size: tuple[int, int]) -> Tensor:
     small = F.interpolate(
-        details.float(), size=(size[1], size[0]), mode="bilinear", antialias=True, align_corners=False
+        picture.float(), size=(size[1], size[0]), mode="bilinear", antialias=True, align_corners=False
     )
     return small.round().clamp(0, 255).to(torch.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Patches:
+    """What is around each landmark in the finest picture.
+
+    Attributes:
+        pixels: (N, K, 3, S, S) uint8; black where the landmark is missing.
+        points: (N, K, 2) float32, the landmarks in px of their patch; NaN = missing.
+        corners: (N, K, 2) float32, px of the finest picture at which pixel (0, 0) of each patch lies.
+    """
+
+    pixels: Tensor
+    points: Tensor
+    corners: Tensor
+
+    def to(self, device: torch.device) -> Patches:
+        """The same on a device."""
+        return Patches(self.pixels.to(device), self.points.to(device), self.corners.to(device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,21 +135,27 @@ class Examples:
         frames: (N, 3, h, w) uint8, the same smaller.
         points: (N, K, 2) float32, px of the detail picture; NaN = missing.
         px: (N,) float32, px of the photograph per px of the detail picture.
+        patches: of the finest picture; None where the detail picture is the finest.
     """
 
     details: Tensor
     frames: Tensor
     points: Tensor
     px: Tensor
+    patches: Patches | None = None
 
     def __len__(self) -> int:
         return len(self.points)
 
     def to(self, device: torch.device) -> Examples:
         """The same on a device. Pictures that would fill more than half of it stay where they are."""
-        if device.type == "cuda" and self.details.nbytes > torch.cuda.mem_get_info(device)[0] // 2:
+        size = self.details.nbytes + (self.patches.pixels.nbytes if self.patches else 0)
+        if device.type == "cuda" and size > torch.cuda.mem_get_info(device)[0] // 2:
             return self
-        return Examples(self.details.to(device), self.frames.to(device), self.points.to(device), self.px.to(device))
+        patches = self.patches.to(device) if self.patches else None
+        return Examples(
+            self.details.to(device), self.frames.to(device), self.points.to(device), self.px.to(device), patches
+        )
 
 
 def load(
@@ -126,6 +164,8 @@ def load(
     *,
     detail: tuple[int, int],
     frame: tuple[int, int],
+    picture: tuple[int, int] | None = None,
+    patch: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Examples, list[int], list[images.UnreadablePhotograph]]:
     """Decode training photographs once.
@@ -135,35 +175,67 @@ def load(
         points: (N, K, 2) px of each photograph; NaN = missing.
         detail: (width, height) of the detail pictures.
         frame: (width, height) of the frames.
+        picture: (width, height) of the finest pictures; None = of the detail pictures.
+        patch: side in px of what to keep of the finest picture around each landmark; 0 = nothing.
         progress: called with the number done and the total.
 
     Returns:
         the examples, the positions they had in `paths`, and the errors of photographs that could not be opened.
     """
-    store = _allocate(len(paths), detail)
+    finest = picture or detail
+    details, patches = _allocate((len(paths), 3, detail[1], detail[0])), _allocate((*points.shape[:2], 3, patch, patch))
     frames: list[Tensor] = []
     moved: list[FloatArray] = []
     px: list[float] = []
     kept: list[int] = []
     failed: list[images.UnreadablePhotograph] = []
-    for number, (_, picture) in enumerate(stream(paths, detail)):
-        if isinstance(picture, Picture):
-            pixels = torch.from_numpy(picture.pixels).permute(2, 0, 1)
-            store[len(kept)] = pixels
-            frames.append(shrink(pixels[None], frame)[0])
-            moved.append(geometry.transform(picture.matrix, points[number]))
-            px.append(1 / float(picture.matrix[0, 0]))
+    for number, (_, answer) in enumerate(stream(paths, finest)):
+        if isinstance(answer, Picture):
+            pixels = torch.from_numpy(answer.pixels).permute(2, 0, 1)[None]
+            there = geometry.transform(answer.matrix, points[number])
+            if patch:
+                patches[len(kept)] = _cut(pixels, there, patch)
+            details[len(kept)] = pixels[0] if finest == detail else shrink(pixels, detail)[0]
+            frames.append(shrink(details[len(kept)][None], frame)[0])
+            moved.append(there)
+            px.append(1 / float(answer.matrix[0, 0]))
             kept.append(number)
         else:
-            failed.append(picture)
+            failed.append(answer)
         progress(number + 1, len(paths))
-    coordinates = torch.from_numpy(np.stack(moved)).float() if moved else torch.empty(0, points.shape[1], 2)
+    coordinates = np.stack(moved) if moved else np.empty((0, *points.shape[1:]))
+    ratio = np.array([finest[0] / detail[0], finest[1] / detail[1]])
     small = torch.stack(frames) if frames else torch.empty(0, 3, frame[1], frame[0], dtype=torch.uint8)
-    return Examples(store[: len(kept)], small, coordinates, torch.tensor(px)), kept, failed
+    corners = _corners(coordinates, patch)
+    examples = Examples(
+        details[: len(kept)],
+        small,
+        torch.from_numpy((coordinates + 0.5) / ratio - 0.5).float(),
+        torch.tensor(px) * float(ratio[0]),
+        Patches(
+            patches[: len(kept)], torch.from_numpy(coordinates - corners).float(), torch.from_numpy(corners).float()
+        )
+        if patch
+        else None,
+    )
+    return examples, kept, failed
 
 
-def _allocate(n: int, detail: tuple[int, int]) -> Tensor:
-    shape = (n, 3, detail[1], detail[0])
+def _corners(points: FloatArray, side: int) -> FloatArray:
+    """Whole px of a picture at which patches around points (..., 2) begin; 0 where one is missing."""
+    return np.rint(np.nan_to_num(points)).astype(np.float64) - side // 2
+
+
+def _cut(picture: Tensor, points: FloatArray, side: int) -> Tensor:
+    """(K, 3, side, side): patches of a picture (1, 3, H, W) around points (K, 2), black where one is missing."""
+    corners = _corners(points, side)
+    index = torch.zeros(len(points), dtype=torch.long)
+    pixels = windows(picture, index, torch.from_numpy(corners + side // 2), side)[0]
+    pixels[torch.from_numpy(np.isnan(points).any(-1))] = 0
+    return pixels
+
+
+def _allocate(shape: tuple[int, ...]) -> Tensor:
     if np.prod(shape) <= MEMORY_LIMIT:
         return torch.empty(shape, dtype=torch.uint8)
     # An unlinked temporary file: the operating system pages it, and it is gone when the process is.

@@ -152,7 +152,13 @@ def train(
     }
     run.check_free(resume=resume)
     loaded, kept, failed = pictures.load(
-        data.photographs, data.points, detail=config.detail, frame=config.frame, progress=on_load
+        data.photographs,
+        data.points,
+        picture=config.picture,
+        detail=config.detail,
+        frame=config.frame,
+        patch=config.patch,
+        progress=on_load,
     )
     require_enough(kept, data, failed)
     run.begin(described, resume=resume)

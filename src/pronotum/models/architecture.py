@@ -23,17 +23,17 @@ class Landmarker(Protocol):
     """What a trained network can do, whatever is inside. It is a `torch.nn.Module`.
 
     Attributes:
-        config: all that is needed to rebuild it; has ``n_landmarks``, and ``detail`` and ``frame``, the sizes
-            (width, height) px of the pictures it wants.
+        config: all that is needed to rebuild it; has ``n_landmarks``; ``picture``, ``detail`` and ``frame``, the
+            sizes (width, height) px of the pictures it wants; ``patch``, see `pictures.load`.
     """
 
     config: Any
 
-    def answer(self, details: Tensor) -> tuple[Tensor, Tensor]:
-        """Landmarks of (B, 3, H, W) uint8 detail pictures.
+    def answer(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Landmarks of (B, 3, H, W) uint8 pictures of the size ``config.picture``.
 
         Returns:
-            (B, K, 2) px of the detail picture, and (B, K) confidence on [0, 1], NaN where the network has none.
+            (B, K, 2) px of the picture, and (B, K) confidence on [0, 1], NaN where the network has none.
         """
         ...
 

@@ -91,6 +91,16 @@ class EBNetConfig(BaseModel):
         return self.frame
 
     @property
+    def picture(self) -> tuple[int, int]:
+        """The same."""
+        return self.frame
+
+    @property
+    def patch(self) -> int:
+        """Nothing is kept around the landmarks."""
+        return 0
+
+    @property
     def least_side(self) -> int:
         """Width and height, px, below which nothing is left of a picture after the blocks."""
         side = 1
@@ -211,9 +221,9 @@ class EBNet(nn.Module):
         outputs: Tensor = self.fc3(hidden)
         return outputs
 
-    def answer(self, details: Tensor) -> tuple[Tensor, Tensor]:
+    def answer(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Landmarks of (B, 3, H, W) uint8 pictures: (B, L, 2) px, and (B, L) NaN, for it knows no confidence."""
-        points = self.locate(details)
+        points = self.locate(pictures)
         return points, torch.full(points.shape[:2], torch.nan, device=points.device)
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The default model: heatmaps over the whole picture, then over small windows at the photograph's resolution."""
+"""The default model: heatmaps over the whole picture, then over small windows, up to the photograph's resolution."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from pronotum.augment import windows
+from pronotum.augment import patch_side, windows
 from pronotum.models.unet import UNet, decode
 from pronotum.morphometrics.shape_prior import ShapePrior, reconcile
 from pronotum.pictures import shrink
@@ -21,6 +21,11 @@ MIN_MAGNIFICATION = 2.0
 WINDOW_IN_FRAME = 24
 """Side of a window in px of the frame: several times a coarse error."""
 WINDOW_STEP = 16
+FINEST_FROM = 1.5
+"""How much finer than the detail picture photographs must be for windows of their own resolution to be worth while."""
+FINEST_WINDOW_IN_DETAIL = 30
+"""Side of such a window in px of the detail picture: again several times the error of the answer before it."""
+MAX_FINEST_WINDOW = 128
 
 
 class HeatmapConfig(BaseModel):
@@ -31,6 +36,9 @@ class HeatmapConfig(BaseModel):
         frame: (width, height) px of the picture the coarse network sees, multiples of 64.
         detail: (width, height) px of the picture the windows are cut from.
         window: side of a window, px of the detail picture.
+        finest: (width, height) px of the photographs themselves where they are finer than the detail picture; else
+            None.
+        finest_window: side of a window of these, px.
         passes: how often a window is cut again around its own answer.
     """
 
@@ -40,6 +48,8 @@ class HeatmapConfig(BaseModel):
     frame: tuple[int, int]
     detail: tuple[int, int]
     window: int = 96
+    finest: tuple[int, int] | None = None
+    finest_window: int = 96
     passes: int = 2
     coarse_widths: tuple[int, ...] = (32, 48, 64, 96, 128)
     coarse_stride: int = 4
@@ -50,10 +60,11 @@ class HeatmapConfig(BaseModel):
 
     @classmethod
     def for_photographs(cls, n_landmarks: int, sizes: list[tuple[int, int]]) -> HeatmapConfig:
-        """Choose frame and detail from the photographs' sizes (width, height).
+        """Choose the pictures' sizes from those of the photographs (width, height).
 
         The frame is the one of about 256x192 px in area that shows the median photograph largest. The detail
-        picture is up to four times as fine, but not much finer than the photographs themselves.
+        picture is up to four times as fine, but not much finer than the photographs themselves. Where these are
+        finer still, the last windows are cut at the resolution of the median photograph.
         """
         width, height = np.median(np.array(sizes), axis=0)
         sides = range(FRAME_STEP, FRAME_AREA // FRAME_STEP + 1, FRAME_STEP)
@@ -61,15 +72,72 @@ class HeatmapConfig(BaseModel):
         frame = max(frames, key=lambda f: (round(min(f[0] / width, f[1] / height), 6), -f[0] * f[1]))
         native = max(width / frame[0], height / frame[1])
         magnification = min(MAX_MAGNIFICATION, max(MIN_MAGNIFICATION, native))
-        detail = (math.ceil(frame[0] * magnification), math.ceil(frame[1] * magnification))
-        window = WINDOW_STEP * round(WINDOW_IN_FRAME * magnification / WINDOW_STEP)
-        return cls(n_landmarks=n_landmarks, frame=frame, detail=detail, window=window)
+        chosen = cls(
+            n_landmarks=n_landmarks,
+            frame=frame,
+            detail=_enlarged(frame, magnification),
+            window=WINDOW_STEP * round(WINDOW_IN_FRAME * magnification / WINDOW_STEP),
+        )
+        beyond = native / magnification
+        if beyond < FINEST_FROM:
+            return chosen
+        side = min(MAX_FINEST_WINDOW, WINDOW_STEP * round(FINEST_WINDOW_IN_DETAIL * beyond / WINDOW_STEP))
+        return chosen.model_copy(update={"finest": _enlarged(frame, native), "finest_window": side})
+
+    @property
+    def picture(self) -> tuple[int, int]:
+        """(width, height) px of the pictures that are asked for."""
+        return self.finest or self.detail
+
+    @property
+    def patch(self) -> int:
+        """Side in px of what is kept of the finest picture around each landmark for training; 0 = nothing."""
+        return patch_side(self.finest_window) if self.finest else 0
+
+
+def _enlarged(size: tuple[int, int], factor: float) -> tuple[int, int]:
+    # Rounded first, so that 192 * (2448 / 192) is not one pixel more than 2448.
+    return math.ceil(round(size[0] * factor, 6)), math.ceil(round(size[1] * factor, 6))
+
+
+def rescale(points: Tensor, source: tuple[int, int], target: tuple[int, int]) -> Tensor:
+    """Points (..., 2) from px of one picture to px of the same picture at another size (width, height)."""
+    factor = points.new_tensor([target[0] / source[0], target[1] / source[1]])
+    return (points + 0.5) * factor - 0.5
+
+
+@torch.no_grad()
+def refine(
+    network: UNet, pictures: Tensor, index: Tensor, channel: Tensor, points: Tensor, *, window: int, passes: int
+) -> tuple[Tensor, Tensor]:
+    """Landmarks from windows around first guesses.
+
+    Args:
+        network: answers in a window.
+        pictures: (N, 3, H, W) uint8.
+        index: (n,) which picture each guess is in.
+        channel: (n,) which landmark it is.
+        points: (n, 2) px of the picture.
+        window: side, px.
+        passes: how often a window is cut again around its own answer.
+
+    Returns:
+        (n, 2) px of the picture, and (n,) confidence.
+    """
+    rows = torch.arange(len(points), device=points.device)
+    answer, confidence = points, torch.zeros(len(points), device=points.device)
+    for _ in range(passes):
+        cut, corner = windows(pictures, index, answer, window)
+        local, mass = decode(network(cut.float() / 255)[rows, channel][:, None], network.stride)
+        answer, confidence = local[:, 0] + corner, mass[:, 0]
+    return answer, confidence
 
 
 class HeatmapModel(nn.Module):
-    """Two U-Nets: `coarse` answers over the frame for all landmarks, `fine` in a window for the one it is cut for.
+    """U-Nets: `coarse` answers over the frame for all landmarks, `fine` in a window for the one it is cut for.
 
-    Between them the shape prior chooses among the modes of the coarse maps.
+    Between them the shape prior chooses among the modes of the coarse maps. Where the photographs are finer than the
+    detail picture, `finest` looks at windows of theirs; else it is None.
     """
 
     prior_mean: Tensor
@@ -84,11 +152,14 @@ class HeatmapModel(nn.Module):
             stride=config.coarse_stride,
             depth=config.coarse_depth,
         )
-        self.fine = UNet(
-            config.n_landmarks, widths=config.fine_widths, stride=config.fine_stride, depth=config.fine_depth
-        )
+        self.fine = self._refiner()
+        self.finest = self._refiner() if config.finest else None
         self.register_buffer("prior_mean", torch.zeros(config.n_landmarks, 2))
         self.register_buffer("prior_covariance", torch.eye(2 * config.n_landmarks))
+
+    def _refiner(self) -> UNet:
+        config = self.config
+        return UNet(config.n_landmarks, widths=config.fine_widths, stride=config.fine_stride, depth=config.fine_depth)
 
     @property
     def prior(self) -> ShapePrior:
@@ -103,17 +174,11 @@ class HeatmapModel(nn.Module):
 
     def to_detail(self, points: Tensor) -> Tensor:
         """Points (..., 2) from frame px to detail px."""
-        factor = self._magnification(points)
-        return points * factor + (factor - 1) / 2
+        return rescale(points, self.config.frame, self.config.detail)
 
     def to_frame(self, points: Tensor) -> Tensor:
         """Points (..., 2) from detail px to frame px."""
-        factor = self._magnification(points)
-        return (points - (factor - 1) / 2) / factor
-
-    def _magnification(self, like: Tensor) -> Tensor:
-        (width, height), (outer, upper) = self.config.frame, self.config.detail
-        return like.new_tensor([outer / width, upper / height])
+        return rescale(points, self.config.detail, self.config.frame)
 
     @torch.no_grad()
     def locate_coarse(self, frames: Tensor) -> tuple[Tensor, Tensor]:
@@ -131,34 +196,47 @@ class HeatmapModel(nn.Module):
         guide = torch.from_numpy(np.stack(guides)).to(log_maps)
         return decode(log_maps, stride, guide=guide)
 
-    @torch.no_grad()
-    def refine(self, details: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Landmarks from windows around first guesses.
-
-        Args:
-            details: (B, 3, H, W) uint8.
-            points: (B, K, 2) detail px.
-
-        Returns:
-            (B, K, 2) detail px, and (B, K) confidence.
-        """
-        n, n_landmarks = points.shape[:2]
-        index = torch.arange(n, device=points.device).repeat_interleave(n_landmarks)
-        channel = torch.arange(n_landmarks, device=points.device).repeat(n)
-        rows = torch.arange(len(index), device=points.device)
-        answer, confidence = points.reshape(-1, 2), torch.zeros(len(index), device=points.device)
-        for _ in range(self.config.passes):
-            cut, corner = windows(details, index, answer, self.config.window)
-            local, mass = decode(self.fine(cut.float() / 255)[rows, channel][:, None], self.fine.stride)
-            answer, confidence = local[:, 0] + corner, mass[:, 0]
-        return answer.view(n, n_landmarks, 2), confidence.view(n, n_landmarks)
-
-    def answer(self, details: Tensor) -> tuple[Tensor, Tensor]:
-        """Landmarks of (B, 3, H, W) uint8 detail pictures: (B, K, 2) detail px, and their confidence (B, K)."""
-        return self.locate(shrink(details, self.config.frame), details)
+    def answer(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Landmarks of (B, 3, H, W) uint8 pictures: (B, K, 2) px of them, and their confidence (B, K)."""
+        config = self.config
+        details = shrink(pictures, config.detail) if config.finest else pictures
+        points, confidence = self.locate(shrink(details, config.frame), details)
+        if config.finest is None:
+            return points, confidence
+        points, finest = self.locate_finest(pictures, _each(points)[0], rescale(points, config.detail, config.finest))
+        return points, confidence * finest
 
     def locate(self, frames: Tensor, details: Tensor) -> tuple[Tensor, Tensor]:
         """Landmarks of a batch of pictures, (B, K, 2) detail px, and their confidence (B, K)."""
         points, coarse = self.locate_coarse(frames)
-        points, fine = self.refine(details, self.to_detail(points))
-        return points, coarse * fine
+        points = self.to_detail(points)
+        index, channel = _each(points)
+        window, passes = self.config.window, self.config.passes
+        answer, fine = refine(self.fine, details, index, channel, points.reshape(-1, 2), window=window, passes=passes)
+        return answer.view_as(points), coarse * fine.view_as(coarse)
+
+    def locate_finest(self, pictures: Tensor, index: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Landmarks at the photographs' resolution.
+
+        Args:
+            pictures: (N, 3, H, W) uint8: the finest pictures, or patches of them.
+            index: (B * K,) which of them each guess is in.
+            points: (B, K, 2) guesses, px of the picture they are in.
+
+        Returns:
+            (B, K, 2) px of the picture, and (B, K) confidence.
+        """
+        assert self.finest is not None
+        window, passes = self.config.finest_window, self.config.passes
+        channel = _each(points)[1]
+        answer, confidence = refine(
+            self.finest, pictures, index, channel, points.reshape(-1, 2), window=window, passes=passes
+        )
+        return answer.view_as(points), confidence.view(points.shape[:2])
+
+
+def _each(points: Tensor) -> tuple[Tensor, Tensor]:
+    """Picture and landmark (B * K,) of each of (B, K, 2) points."""
+    n, n_landmarks = points.shape[:2]
+    index = torch.arange(n, device=points.device).repeat_interleave(n_landmarks)
+    return index, torch.arange(n_landmarks, device=points.device).repeat(n)

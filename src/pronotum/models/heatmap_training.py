@@ -10,16 +10,25 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from pronotum.augment import Augmentation, about, move, relight, sample_linear, uniform, warp, windows
+from pronotum.augment import (
+    WINDOW_MARGIN,
+    Augmentation,
+    about,
+    jitter,
+    move,
+    relight,
+    sample_linear,
+    uniform,
+    warp,
+    windows,
+)
 from pronotum.models.architecture import Architecture
-from pronotum.models.heatmap import HeatmapConfig, HeatmapModel
+from pronotum.models.heatmap import HeatmapConfig, HeatmapModel, rescale
 from pronotum.models.stage import Stage
-from pronotum.models.unet import decode, heatmap_loss
+from pronotum.models.unet import UNet, decode, heatmap_loss
 from pronotum.pictures import Examples
 
 CROPS_PER_BATCH = 48
-WINDOW_MARGIN = 1.6
-"""Training windows are cut this much larger, so that a turned window has no empty corners."""
 
 
 class HeatmapTraining(BaseModel):
@@ -28,15 +37,19 @@ class HeatmapTraining(BaseModel):
     Attributes:
         coarse_steps: least number of batches for the coarse network, however few the specimens.
         fine_steps: the same for the fine network.
+        finest_steps: the same for the finest network, where there is one.
         coarse_epochs: least number of times each specimen is shown to the coarse network.
         fine_epochs: the same for the fine network.
+        finest_epochs: the same for the finest network.
         batch: pictures per batch of the coarse network.
         rate: peak learning rate.
         decay: weight decay.
         averaging: share of the running average of weights that is kept per step.
         sigma: standard deviation of a coarse target, px of the frame.
         fine_sigma: the same, px of the detail picture.
+        finest_sigma: the same, px of the finest picture.
         jitter: how far training windows lie off their landmark, px of the frame (standard deviation).
+        finest_jitter: the same for the finest network.
         augmentation: changes of pose and light.
     """
 
@@ -44,22 +57,30 @@ class HeatmapTraining(BaseModel):
 
     coarse_steps: int = 400
     fine_steps: int = 500
+    finest_steps: int = 400
     coarse_epochs: int = 20
     fine_epochs: int = 12
+    finest_epochs: int = 10
     batch: int = 8
     rate: float = 1e-3
     decay: float = 1e-2
     averaging: float = 0.99
     sigma: float = 3.0
     fine_sigma: float = 2.5
+    finest_sigma: float = 3.0
     jitter: float = 2.0
+    finest_jitter: float = 0.75
     augmentation: Augmentation = Augmentation()
 
 
 PRESETS = {
-    "fast": HeatmapTraining(coarse_steps=200, fine_steps=200, coarse_epochs=12, fine_epochs=5),
+    "fast": HeatmapTraining(
+        coarse_steps=200, fine_steps=200, finest_steps=150, coarse_epochs=12, fine_epochs=5, finest_epochs=4
+    ),
     "standard": HeatmapTraining(),
-    "best": HeatmapTraining(coarse_steps=1000, fine_steps=1500, coarse_epochs=60, fine_epochs=40),
+    "best": HeatmapTraining(
+        coarse_steps=1000, fine_steps=1500, finest_steps=1200, coarse_epochs=60, fine_epochs=40, finest_epochs=30
+    ),
 }
 
 
@@ -75,7 +96,7 @@ def one_cycle(peak: float, share: float, warm_up: float = 0.15) -> float:
 
 @dataclass(frozen=True, eq=False)
 class HeatmapTrainer:
-    """The two stages over one set of examples.
+    """The stages over one set of examples.
 
     Attributes:
         model: trained in place.
@@ -92,7 +113,7 @@ class HeatmapTrainer:
     device: torch.device
 
     def stages(self) -> list[Stage]:
-        """Coarse, then fine."""
+        """Coarse, then fine, then finest where there is such a network."""
         self.model.learn_shapes(self.examples.points[self.train])
         settings, n = self.settings, len(self.train)
         fine_pictures = max(1, CROPS_PER_BATCH // min(self.model.config.n_landmarks, CROPS_PER_BATCH // 4))
@@ -100,9 +121,12 @@ class HeatmapTrainer:
             ("coarse", self.model.coarse, settings.batch, settings.coarse_steps, settings.coarse_epochs),
             ("fine", self.model.fine, fine_pictures, settings.fine_steps, settings.fine_epochs),
         ]
+        if self.model.finest is not None:
+            steps, epochs = settings.finest_steps, settings.finest_epochs
+            plan.append(("finest", self.model.finest, fine_pictures, steps, epochs))
         watch = len(self.held_out) > 0
-        losses = {"coarse": self._coarse_losses, "fine": self._fine_losses}
-        errors = {"coarse": self._coarse_error, "fine": self._fine_error}
+        losses = {"coarse": self._coarse_losses, "fine": self._fine_losses, "finest": self._finest_losses}
+        errors = {"coarse": self._coarse_error, "fine": self._fine_error, "finest": self._finest_error}
         return [
             Stage(
                 name=name,
@@ -143,35 +167,73 @@ class HeatmapTrainer:
             )
 
     def _fine_losses(self, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-        window, n_landmarks = self.model.config.window, self.model.config.n_landmarks
+        config, settings, examples = self.model.config, self.settings, self.examples
+        for picture, channel in self._landmarks(size, generator):
+            yield self._window_loss(
+                self.model.fine,
+                examples.details,
+                self._at(picture),
+                channel,
+                examples.points[self._at(picture), self._at(channel)],
+                window=config.window,
+                sigma=settings.fine_sigma,
+                spread=settings.jitter * config.detail[0] / config.frame[0],
+                generator=generator,
+            )
+
+    def _finest_losses(self, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+        config, settings, patches = self.model.config, self.settings, self.examples.patches
+        assert self.model.finest is not None
+        assert patches is not None
+        for picture, channel in self._landmarks(size, generator):
+            yield self._window_loss(
+                self.model.finest,
+                patches.pixels.flatten(0, 1),
+                self._at(picture * config.n_landmarks + channel),
+                channel,
+                patches.points[self._at(picture), self._at(channel)],
+                window=config.finest_window,
+                sigma=settings.finest_sigma,
+                spread=settings.finest_jitter * config.picture[0] / config.frame[0],
+                generator=generator,
+            )
+
+    def _landmarks(self, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches of (n,) specimens and (n,) which landmark: as many of each specimen as there is room for."""
+        n_landmarks = self.model.config.n_landmarks
         per_picture = min(n_landmarks, max(1, CROPS_PER_BATCH // size))
         for index in self._batches(size, generator):
             channel = torch.rand(len(index), n_landmarks, generator=generator).argsort(1)[:, :per_picture].reshape(-1)
-            picture = index.repeat_interleave(per_picture)
-            n = len(picture)
-            points = self.examples.points[self._at(picture), self._at(channel)]
-            centres = torch.nan_to_num(points) + self._jitter(n, window, generator).to(points.device)
-            cut, corner = windows(self.examples.details, self._at(picture), centres, round(window * WINDOW_MARGIN))
-            linear = sample_linear(n, self.settings.augmentation, generator)
-            outer = torch.full((n, 2), (cut.shape[-1] - 1) / 2)
-            inner = torch.full((n, 2), (window - 1) / 2) + uniform((n, 2), generator) / 2
-            matrices = about(linear, outer, inner).to(self.device)
-            crops = relight(
-                warp(cut.to(self.device), matrices, (window, window)) / 255,
-                self.settings.augmentation,
-                generator,
-            )
-            targets = move(matrices, (points - corner).to(self.device)[:, None])
-            log_maps = self.model.fine(crops.contiguous(memory_format=torch.channels_last))
-            own = log_maps[torch.arange(n, device=self.device), channel.to(self.device)][:, None]
-            yield heatmap_loss(own, targets, stride=self.model.fine.stride, sigma=self.settings.fine_sigma)
+            yield index.repeat_interleave(per_picture), channel
 
-    def _jitter(self, n: int, window: int, generator: torch.Generator) -> Tensor:
-        """Offsets of windows in detail px: mostly small as after a good coarse answer, some as large as a window."""
-        width, outer = self.model.config.frame[0], self.model.config.detail[0]
-        spread = torch.tensor([0.5, 1.0, 2.0])[torch.randint(0, 3, (n, 1), generator=generator)]
-        offsets = torch.randn((n, 2), generator=generator) * spread * self.settings.jitter * outer / width
-        return offsets.clamp(-0.4 * window, 0.4 * window)
+    def _window_loss(
+        self,
+        network: UNet,
+        pictures: Tensor,
+        index: Tensor,
+        channel: Tensor,
+        points: Tensor,
+        *,
+        window: int,
+        sigma: float,
+        spread: float,
+        generator: torch.Generator,
+    ) -> Tensor:
+        """Loss of one network in windows near landmarks (n, 2), px of the pictures (N, 3, H, W) of this index (n,)."""
+        n = len(index)
+        centres = torch.nan_to_num(points) + jitter(n, window, spread, generator).to(points.device)
+        cut, corner = windows(pictures, index, centres, round(window * WINDOW_MARGIN))
+        linear = sample_linear(n, self.settings.augmentation, generator)
+        outer = torch.full((n, 2), (cut.shape[-1] - 1) / 2)
+        inner = torch.full((n, 2), (window - 1) / 2) + uniform((n, 2), generator) / 2
+        matrices = about(linear, outer, inner).to(self.device)
+        crops = relight(
+            warp(cut.to(self.device), matrices, (window, window)) / 255, self.settings.augmentation, generator
+        )
+        targets = move(matrices, (points - corner).to(self.device)[:, None])
+        log_maps = network(crops.contiguous(memory_format=torch.channels_last))
+        own = log_maps[torch.arange(n, device=self.device), channel.to(self.device)][:, None]
+        return heatmap_loss(own, targets, stride=network.stride, sigma=sigma)
 
     def _at(self, index: Tensor) -> Tensor:
         return index.to(self.examples.points.device)
@@ -185,18 +247,43 @@ class HeatmapTrainer:
             errors.append(self._photograph_errors(index, self.model.to_detail(points)))
         return float(torch.cat(errors).nanmean())
 
-    @torch.no_grad()
     def _fine_error(self, network: nn.Module) -> float:
-        trained, self.model.fine = self.model.fine, network  # type: ignore[assignment]
+        return self._whole_error("fine", network)
+
+    def _finest_error(self, network: nn.Module) -> float:
+        return self._whole_error("finest", network)
+
+    @torch.no_grad()
+    def _whole_error(self, part: str, network: nn.Module) -> float:
+        """Error of the model with this network as its part, without the stages that are not trained yet."""
+        trained = getattr(self.model, part)
+        setattr(self.model, part, network)
         try:
             errors = []
             for index in torch.split(self.held_out, 8):
                 details = self.examples.details[self._at(index)].to(self.device)
                 frames = self.examples.frames[self._at(index)].to(self.device)
-                errors.append(self._photograph_errors(index, self.model.locate(frames, details)[0]))
+                points = self.model.locate(frames, details)[0]
+                if part == "finest":
+                    points = self._from_patches(index, points)
+                errors.append(self._photograph_errors(index, points))
             return float(torch.cat(errors).nanmean())
         finally:
-            self.model.fine = trained
+            setattr(self.model, part, trained)
+
+    def _from_patches(self, index: Tensor, points: Tensor) -> Tensor:
+        """Answers (B, K, 2) detail px after the last look.
+
+        Only patches are at hand: a guess so wrong that its window leaves the patch sees the patch's border repeated
+        instead of what is there. It could not have found the landmark either way.
+        """
+        config, patches = self.model.config, self.examples.patches
+        assert patches is not None
+        corners = patches.corners[self._at(index)].to(points)
+        guesses = rescale(points, config.detail, config.picture) - corners
+        pixels = patches.pixels[self._at(index)].to(self.device).flatten(0, 1)
+        answers, _ = self.model.locate_finest(pixels, torch.arange(len(pixels), device=self.device), guesses)
+        return rescale(answers + corners, config.picture, config.detail)
 
     def _photograph_errors(self, index: Tensor, points: Tensor) -> Tensor:
         distance: Tensor = (points.cpu() - self.examples.points[self._at(index)].cpu()).norm(dim=-1)
