@@ -60,6 +60,38 @@ def test_loading_moves_points_along_and_says_which_were_kept(tmp_path):
     assert examples.px.tolist() == pytest.approx([2, 2])
 
 
+def test_around_each_landmark_the_finest_pixels_are_kept(tmp_path):
+    rows, columns = np.mgrid[:300, :400]
+    Image.fromarray(np.stack([columns // 2, rows // 2, 0 * rows], -1).astype(np.uint8)).save(tmp_path / "a.png")
+    points = np.array([[[100.4, 201.0], [np.nan, np.nan], [399.0, 0.0]]])
+    examples, *_ = pictures.load(
+        [tmp_path / "a.png"], points, picture=(400, 300), detail=(200, 150), frame=(100, 75), patch=20
+    )
+    patches = examples.patches
+    assert patches.pixels.shape == (1, 3, 3, 20, 20)
+    assert patches.corners[0, 0].tolist() == [90, 191]
+    assert patches.points[0, 0].tolist() == pytest.approx([10.4, 10.0], abs=1e-5)
+    assert patches.pixels[0, 0, :, 0, 0].tolist() == [45, 95, 0]
+    assert patches.pixels[0, 0, :, 10, 10].tolist() == [50, 100, 0]
+    assert not patches.pixels[0, 1].any()
+    assert torch.isnan(patches.points[0, 1]).all()
+    assert patches.pixels[0, 2, :, 0, -1].tolist() == [199, 0, 0]  # beyond the photograph its border is repeated
+    assert examples.points[0, 0].tolist() == pytest.approx([49.95, 100.25])
+    assert examples.px.tolist() == pytest.approx([2])
+
+
+def test_large_photographs_are_not_piled_up(tmp_path, monkeypatch):
+    paths = [tmp_path / f"{i}.png" for i in range(12)]
+    for path in paths:
+        Image.new("RGB", (20, 16)).save(path)
+    begun = []
+    fit = pictures.fit
+    monkeypatch.setattr(pictures, "fit", lambda path, wanted: (begun.append(path), fit(path, wanted))[1])
+    monkeypatch.setattr(pictures, "AHEAD_BYTES", 3 * 3 * 20 * 16)
+    for number, _ in enumerate(pictures.stream(paths, (20, 16)), start=1):
+        assert len(begun) <= number + 3
+
+
 def test_large_collections_go_to_disk_with_the_same_content(tmp_path, monkeypatch):
     paths = [tmp_path / f"{i}.png" for i in range(3)]
     for number, path in enumerate(paths):

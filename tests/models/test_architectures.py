@@ -9,8 +9,8 @@ from pronotum.errors import UserError
 from pronotum.landmarks import Scheme
 from pronotum.models import architecture, storage
 from pronotum.models.ebnet import Block, EBNetConfig
-from pronotum.models.heatmap import HeatmapConfig
-from pronotum.pictures import Examples
+from pronotum.models.heatmap import HeatmapConfig, rescale
+from pronotum.pictures import Examples, Patches
 
 N, K = 8, 3
 SMALL = {
@@ -19,6 +19,8 @@ SMALL = {
         frame=(64, 64),
         detail=(128, 128),
         window=32,
+        finest=(256, 256),
+        finest_window=32,
         coarse_widths=(8, 8, 8),
         coarse_depth=8,
         fine_widths=(8, 8),
@@ -35,7 +37,7 @@ SMALL = {
     },
 }
 QUICK = {
-    "heatmap": {"coarse_steps": 3, "fine_steps": 3, "coarse_epochs": 2, "fine_epochs": 2},
+    "heatmap": {f"{stage}_{unit}": 3 for stage in ("coarse", "fine", "finest") for unit in ("steps", "epochs")},
     **{f"ebnet{number}": {"epochs": 3, "batch": 16} for number in (1, 2, 3)},
 }
 
@@ -53,7 +55,18 @@ def examples(config):
 
     points = torch.rand(N, K, 2, generator=generator) * (torch.tensor(config.detail) - 1)
     points[2, 1] = torch.nan
-    return Examples(pictures(config.detail), pictures(config.frame), points, torch.ones(N))
+    patches = None
+    if config.patch:
+        corners = torch.floor(torch.nan_to_num(points) * 2) - config.patch // 2
+        there = rescale(points, config.detail, config.picture) - corners
+        pixels = torch.randint(0, 255, (N, K, 3, config.patch, config.patch), dtype=torch.uint8, generator=generator)
+        patches = Patches(pixels, there, corners)
+    return Examples(pictures(config.detail), pictures(config.frame), points, torch.ones(N), patches)
+
+
+def photographs(config):
+    shape = (N, 3, config.picture[1], config.picture[0])
+    return torch.randint(0, 255, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
 def trained(kind, seed=0, held_out=2):
@@ -76,7 +89,7 @@ def test_every_small_version_is_tested():
 
 def test_answers_are_finite_points_for_each_picture(kind):
     network, stages = trained(kind)
-    points, confidence = network.eval().answer(examples(network.config).details)
+    points, confidence = network.eval().answer(photographs(network.config))
     assert points.shape == (N, K, 2)
     assert confidence.shape == (N, K)
     assert torch.isfinite(points).all()
@@ -113,8 +126,8 @@ def test_a_file_gives_the_same_network(kind, tmp_path):
     storage.save(path, storage.StoredModel(kind.name, network, Scheme.numbered(K), {}))
     stored = storage.load(path)
     assert stored.architecture == kind.name
-    details = examples(network.config).details
-    assert torch.allclose(stored.network.answer(details)[0], network.eval().answer(details)[0], atol=1e-4)
+    pictures = photographs(network.config)
+    assert torch.allclose(stored.network.answer(pictures)[0], network.eval().answer(pictures)[0], atol=1e-4)
 
 
 def test_configurations_suit_the_papers_photographs(kind):
@@ -143,7 +156,7 @@ def test_weights_are_taken_over_onto_another_scheme(kind):
     fresh = architecture.take_over(kind, network, earlier)
     own, other = network.state_dict(), earlier.state_dict()
     expected = {
-        "heatmap": {"coarse.head.weight", "fine.head.weight", "prior_mean", "prior_covariance"},
+        "heatmap": {"coarse.head.weight", "fine.head.weight", "finest.head.weight", "prior_mean", "prior_covariance"},
     }.get(kind.name, {"fc3.weight", "fc3.bias"})
     assert set(fresh) == expected
     assert all(torch.equal(own[name], other[name]) for name in own if name not in expected)

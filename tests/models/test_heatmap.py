@@ -6,8 +6,8 @@ import torch
 
 from pronotum.errors import UserError
 from pronotum.landmarks import Scheme
-from pronotum.models import storage
-from pronotum.models.heatmap import HeatmapConfig, HeatmapModel
+from pronotum.models import heatmap, storage
+from pronotum.models.heatmap import HeatmapConfig, HeatmapModel, refine, rescale
 
 
 def tiny(n_landmarks=4):
@@ -38,6 +38,52 @@ def test_the_detail_is_not_much_finer_than_the_photographs():
     assert HeatmapConfig.for_photographs(5, [(3264, 2448)]).detail == (1024, 768)
     assert HeatmapConfig.for_photographs(5, [(632, 480)]).detail == (640, 480)
     assert HeatmapConfig.for_photographs(5, [(256, 192)]).detail == (512, 384)
+
+
+def test_the_last_look_is_at_the_photographs_own_resolution():
+    large = HeatmapConfig.for_photographs(5, [(3264, 2448)])
+    assert (large.finest, large.picture, large.finest_window) == ((3264, 2448), (3264, 2448), 96)
+    assert HeatmapConfig.for_photographs(5, [(6000, 4000)]).picture == (6000, 4500)
+    for size in [(1000, 1319), (632, 480), (256, 192)]:
+        small = HeatmapConfig.for_photographs(5, [size])
+        assert small.finest is None
+        assert (small.picture, small.patch) == (small.detail, 0)
+
+
+def test_the_last_network_corrects_in_px_of_the_photograph(monkeypatch):
+    """Each stage is replaced by one that knows the truth to its own resolution only."""
+    config = tiny().config.model_copy(update={"finest": (640, 512), "finest_window": 32})
+    model = HeatmapModel(config).eval()
+    truth = torch.tensor([[100.3, 200.6], [333.25, 40.75], [500.5, 470.2], [90.0, 90.0]])
+
+    def known(network, pictures, index, channel, points, *, window, passes):
+        size = pictures.shape[3], pictures.shape[2]
+        own = rescale(truth, config.picture, size)[channel]
+        return (own if network is model.finest else own.round()), torch.full((len(points),), 0.5)
+
+    monkeypatch.setattr(heatmap, "refine", known)
+    points, confidence = model.answer(torch.zeros(2, 3, 512, 640, dtype=torch.uint8))
+    assert torch.allclose(points, truth.expand(2, -1, -1), atol=1e-4)
+    assert (confidence <= 0.25).all()
+
+
+def test_refinement_finds_what_the_window_shows():
+    """With a network that answers with the brightest place, a dot off the guess is found to a fraction of a px."""
+
+    class Brightest(torch.nn.Module):
+        stride = 1
+
+        def forward(self, images):
+            return torch.log_softmax((images[:, :1].flatten(2) + 1e-4).log(), -1).view(images[:, :1].shape)
+
+    rows, columns = torch.meshgrid(torch.arange(90.0), torch.arange(120.0), indexing="ij")
+    places = torch.tensor([[40.3, 50.7], [100.0, 20.0]])
+    dots = [255 * torch.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 2) for x, y in places]
+    pictures = torch.stack(dots)[:, None].repeat(1, 3, 1, 1).round().to(torch.uint8)
+    guesses = places + torch.tensor([[9.0, -11.0], [-12.0, 10.0]])
+    index, channel = torch.tensor([0, 1]), torch.tensor([0, 0])
+    points, _ = refine(Brightest(), pictures, index, channel, guesses, window=32, passes=2)
+    assert torch.allclose(points, places, atol=0.05)
 
 
 def test_frame_and_detail_points_convert_both_ways():
