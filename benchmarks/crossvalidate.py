@@ -12,11 +12,12 @@ import argparse
 import json
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from pronotum import workflows
+from pronotum import formats, workflows
 from pronotum.evaluation.distances import Scales, distances, mean_shape_distances, summary
 from pronotum.evaluation.folds import grouped_folds, hold_out
 from pronotum.morphometrics.superimposition import mean_shape
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--held-out", type=float)
     parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--save", type=Path, help="write the predictions of all folds to this TPS file")
     asked = parser.parse_args()
     overrides = dict(item.split("=", 1) for item in asked.set)
     options = workflows.TrainOptions(asked.preset, asked.seed, "auto", asked.held_out, overrides)
@@ -61,6 +63,13 @@ def main() -> None:
             f"max {np.nanmax(errors):.1f} ({data.names[test[worst]]}), {seconds:.0f} s so far",
             flush=True,
         )
+    if asked.save:
+        heights = {specimen.image: size[1] for specimen, size in zip(data.landmarks, data.sizes, strict=True)}
+        answers = [
+            replace(specimen, points=points, source=None)
+            for specimen, points in zip(data.landmarks, predicted, strict=True)
+        ]
+        formats.save(asked.save, answers, heights)
     errors = distances(predicted, data.points)
     units = scales.units(errors)
     result = {

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pronotum import demo, formats, protocol, workflows
+from pronotum import demo, formats, paper_results, protocol, workflows
 from pronotum.cli import main
 from pronotum.errors import UserError
 from pronotum.evaluation.part import FINE_TUNED, SCRATCH
@@ -29,7 +29,9 @@ def small(**changes):
 
 def carry_out(parts, folder, **changes):
     said = []
-    made = protocol.Reproduction(protocol.open_parts(parts), folder, small(**changes), said.append).execute()
+    subject = protocol.Reproduction(parts, folder, small(**changes), on_step=said.append)
+    made = subject.execute()
+    paper_results.write(subject, made)
     return made, said
 
 
@@ -55,7 +57,7 @@ def test_every_specimen_is_predicted_once_by_each_method(parts, clean):
 def test_no_training_sees_what_its_round_tests(parts, clean):
     folder, _, _ = clean
     data = protocol.open_parts(parts)
-    subject = protocol.Reproduction(data, folder, small(pretrain=("pronotum", "head")))
+    subject = protocol.Reproduction(parts, folder, small(pretrain=("pronotum", "head")))
     for number in subject.numbers:
         pretrained = json.loads((folder / "pretrained" / f"{number:02d}" / "config.json").read_text())
         assert pretrained["data"]["specimens"] == 8  # four of each part
@@ -101,10 +103,8 @@ def test_the_papers_way_is_stamped_contaminated(parts, tmp_path):
 
 
 def test_mistakes_are_found_before_anything_is_trained(parts, tmp_path):
-    data = protocol.open_parts(parts)
-
     def checked(**changes):
-        protocol.Reproduction(data, tmp_path / "x", protocol.Protocol(**{"n_rounds": 2, **changes})).check()
+        protocol.Reproduction(parts, tmp_path / "x", protocol.Protocol(**{"n_rounds": 2, **changes})).check()
 
     with pytest.raises(UserError, match=r"pronotum 8, head 10 landmarks; expected the same number"):
         checked(pretrain=("pronotum", "head"))

@@ -219,6 +219,9 @@ def reproduce(
     drop: Annotated[
         list[str] | None, typer.Option(help="Landmarks left out of the pre-training, e.g. elytra=1,6,9.")
     ] = None,
+    own_heads: Annotated[
+        bool, typer.Option("--own-heads", help="Pre-train one trunk with outputs of its own for each part.")
+    ] = False,
     pretrain_fold: Annotated[
         int | None, typer.Option(help="Pre-train once, for this round, as the paper did (7): CONTAMINATES the others.")
     ] = None,
@@ -232,9 +235,8 @@ def reproduce(
 
     Example: pronotum reproduce beetles/ -o paper --rounds 3 --epochs 50 --pretrain pronotum,head
     """
-    from pronotum import protocol, workflows
+    from pronotum import paper_results, protocol, workflows
 
-    data = protocol.open_parts(folder, parts.split(",") if parts else None)
     steps = {"scratch": epochs, "pretrain": pretrain_epochs, "fine_tuned": finetune_epochs}
     chosen = protocol.Protocol(
         n_rounds=rounds,
@@ -249,14 +251,19 @@ def reproduce(
         presets={"fine_tuned": "paper-finetune"} if preset == "paper" else {},
         pretrain=tuple(pretrain.split(",")) if pretrain else (),
         dropped=protocol.read_drops(drop or []),
+        own_heads=own_heads,
         pretrain_round=pretrain_fold,
     )
-    made = protocol.Reproduction(data, out, chosen, typer.echo).execute()
+    only = tuple(parts.split(",")) if parts else ()
+    with _progress("training", quiet=False) as (on_share, _):
+        subject = protocol.Reproduction(folder, out, chosen, only, typer.echo, on_share)
+        made = subject.execute()
+    paper_results.write(subject, made)
     for part in made.values():
         for remark in part.remarks():
             typer.echo(remark)
     typer.echo(f"tables and figures in {out}")
-    _finish([problem for found in data.values() for problem in found.problems])
+    _finish([problem for found in subject.parts.values() for problem in found.problems])
 
 
 @app.command()

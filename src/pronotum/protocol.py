@@ -9,22 +9,28 @@ Source: Le et al., sections 6 and 7; spec A.6, A.7, B.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from pronotum import formats, geometry, workflows
 from pronotum.data import Dataset, open_data
 from pronotum.errors import UserError, did_you_mean
-from pronotum.evaluation import paper, rounds, table_files
+from pronotum.evaluation import paper, rounds
 from pronotum.evaluation.part import FINE_TUNED, SCRATCH, Part
+from pronotum.files import write_text
 from pronotum.landmarks import FloatArray, LandmarkSet, Scheme
-from pronotum.report import paper_figures
 from pronotum.runs import Run
+from pronotum.training import Epoch
+
+DESCRIPTION = "protocol.json"
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,8 @@ class Protocol:
         pretrain: parts that are learnt together before fine-tuning; empty = no fine-tuning.
         dropped: landmarks (1-based) of each part that are left out of the pre-training; the rest must agree in number.
             The paper leaves out elytra 1, 6, 9 and head 5, 6.
+        own_heads: pre-train one trunk with outputs of its own for every part, all landmarks kept, instead of letting
+            the parts share outputs without homology as the paper did.
         pretrain_round: pre-train once, without the specimens that this round tests, and use it in all rounds, as the
             paper did (7); None pre-trains for every round without the specimens it tests.
     """
@@ -55,7 +63,11 @@ class Protocol:
     presets: Mapping[str, str] = field(default_factory=dict)
     pretrain: tuple[str, ...] = ()
     dropped: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    own_heads: bool = False
     pretrain_round: int | None = None
+
+
+AS_JSON = TypeAdapter(Protocol)
 
 
 def identities(data: Dataset, pattern: str = r"\d+") -> tuple[str, ...]:
@@ -74,7 +86,7 @@ def identities(data: Dataset, pattern: str = r"\d+") -> tuple[str, ...]:
     return tuple(found)
 
 
-def open_parts(folder: Path, only: Sequence[str] | None = None) -> dict[str, Dataset]:
+def open_parts(folder: Path, only: Sequence[str] = ()) -> dict[str, Dataset]:
     """The parts in a folder: one folder each, by name.
 
     Raises:
@@ -83,7 +95,7 @@ def open_parts(folder: Path, only: Sequence[str] | None = None) -> dict[str, Dat
     found = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     if not found:
         raise UserError(folder, found="no folders", expected="a folder per part", remedy="check the spelling")
-    for name in only or ():
+    for name in only:
         if name not in found:
             raise UserError(folder, found=f"there is no part '{name}'", remedy=did_you_mean(name, found))
     return {name: open_data(folder / name) for name in only or found}
@@ -112,33 +124,35 @@ def make_plan(names: Mapping[str, Sequence[str]], protocol: Protocol) -> rounds.
     return rounds.shuffled(specimens, protocol.n_rounds, seed=protocol.seed)
 
 
-def combine(parts: Mapping[str, Dataset], dropped: Mapping[str, tuple[int, ...]]) -> Dataset:
-    """Several parts as one collection, some landmarks left out so that all have the same number.
+def combine(
+    parts: Mapping[str, Dataset], dropped: Mapping[str, tuple[int, ...]], *, own_heads: bool = False
+) -> Dataset:
+    """Several parts as one collection for one network.
 
-    The remaining landmarks stand in the same slots in order, without homology, as in the paper.
+    Without `own_heads` the landmarks that are kept share the same slots in order, without homology, as in the paper;
+    so each part must keep the same number. With it, every landmark of every part has a slot of its own and is missing
+    in specimens of other parts: the trunk is shared, the outputs are not.
 
     Raises:
         UserError: a landmark that does not exist, or numbers that do not agree.
     """
-    kept = {}
-    for part, data in parts.items():
-        wrong = [number for number in dropped.get(part, ()) if not 1 <= number <= data.scheme.n_landmarks]
-        if wrong:
-            expected = f"1 to {data.scheme.n_landmarks}"
-            raise UserError(f"part {part}", found=f"there is no landmark {wrong[0]} to leave out", expected=expected)
-        kept[part] = [k for k in range(data.scheme.n_landmarks) if k + 1 not in dropped.get(part, ())]
+    kept = kept_landmarks(parts, dropped)
     counts = {part: len(index) for part, index in kept.items()}
-    if len(set(counts.values())) > 1:
+    if len(set(counts.values())) > 1 and not own_heads:
         said = ", ".join(f"{part} {count}" for part, count in counts.items())
-        remedy = "leave landmarks out of the larger ones (--drop part=1,6,9)"
+        remedy = "leave landmarks out of the larger ones (--drop part=1,6,9), or give each its own (--own-heads)"
         raise UserError("pre-training", found=f"parts with {said} landmarks", expected="the same number", remedy=remedy)
-    specimens = [
-        replace(specimen, points=specimen.points[kept[part]], source=None)
-        for part, data in parts.items()
-        for specimen in data.landmarks
-    ]
+    n_slots = sum(counts.values()) if own_heads else next(iter(counts.values()))
+    specimens, first = [], 0
+    for part, data in parts.items():
+        slots = slice(first, first + counts[part])
+        for specimen in data.landmarks:
+            points = np.full((n_slots, 2), np.nan)
+            points[slots] = specimen.points[kept[part]]
+            specimens.append(replace(specimen, points=points, source=None))
+        first += counts[part] if own_heads else 0
     return Dataset(
-        LandmarkSet.of(specimens, Scheme.numbered(next(iter(counts.values())))),
+        LandmarkSet.of(specimens, Scheme.numbered(n_slots)),
         tuple(path for data in parts.values() for path in data.photographs),
         tuple(size for data in parts.values() for size in data.sizes),
         (),
@@ -146,21 +160,56 @@ def combine(parts: Mapping[str, Dataset], dropped: Mapping[str, tuple[int, ...]]
     )
 
 
+def kept_landmarks(parts: Mapping[str, Dataset], dropped: Mapping[str, tuple[int, ...]]) -> dict[str, list[int]]:
+    """Positions of the landmarks of each part that are not left out.
+
+    Raises:
+        UserError: a landmark that does not exist, or all of a part left out.
+    """
+    kept = {}
+    for part, data in parts.items():
+        numbers, n_landmarks = dropped.get(part, ()), data.scheme.n_landmarks
+        wrong = [number for number in numbers if not 1 <= number <= n_landmarks]
+        if wrong:
+            found = f"there is no landmark {wrong[0]} to leave out"
+            raise UserError(f"part {part}", found=found, expected=f"1 to {n_landmarks}")
+        kept[part] = [k for k in range(n_landmarks) if k + 1 not in numbers]
+        if not kept[part]:
+            raise UserError(f"part {part}", found="all landmarks left out", remedy="leave the part out of --pretrain")
+    return kept
+
+
 @dataclass(frozen=True, eq=False)
 class Reproduction:
-    """A protocol under way: its data, its plan and its folder."""
+    """A protocol under way.
 
-    parts: Mapping[str, Dataset]
+    Attributes:
+        source: folder with a folder per part.
+        folder: of the runs, tables and figures; ``protocol.json`` in it says how to go on.
+        protocol: what to run.
+        only: names of the parts to use; empty = all there are.
+        on_step: called with what begins now.
+        on_share: called during a training with the share of all trainings that is done, and what it is doing.
+    """
+
+    source: Path
     folder: Path
     protocol: Protocol
+    only: tuple[str, ...] = ()
     on_step: Callable[[str], None] = lambda text: None
+    on_share: Callable[[float, str], None] = lambda share, text: None
 
-    @property
+    @cached_property
+    def parts(self) -> dict[str, Dataset]:
+        """The specimens of each part, by its name."""
+        return open_parts(self.source, self.only)
+
+    @cached_property
     def names(self) -> dict[str, tuple[str, ...]]:
         """Identities of the specimens of each part."""
         return {part: identities(data) for part, data in self.parts.items()}
 
-    @property
+    @cached_property
     def plan(self) -> rounds.Plan:
         """The rounds all parts share."""
         return make_plan(self.names, self.protocol)
@@ -188,14 +237,23 @@ class Reproduction:
             if part not in self.parts:
                 raise UserError("--pretrain", found=f"no part '{part}'", remedy=did_you_mean(part, self.parts))
         if protocol.pretrain:
-            combine({part: self.parts[part] for part in protocol.pretrain}, protocol.dropped)
+            chosen = {part: self.parts[part] for part in protocol.pretrain}
+            combine(chosen, protocol.dropped, own_heads=protocol.own_heads)
         if protocol.pretrain_round and not 1 <= protocol.pretrain_round <= plan.n_rounds:
             found = f"round {protocol.pretrain_round} of {plan.n_rounds}"
             raise UserError("--pretrain-fold", found=found, expected=f"1 to {plan.n_rounds}")
 
     def execute(self) -> dict[str, Part]:
-        """Run what has not been run yet, then write every table and figure; the parts they are made from."""
+        """Run what has not been run yet.
+
+        Returns:
+            manual and predicted landmarks by part: what `paper_results.write` makes tables and figures from.
+
+        Raises:
+            UserError: as `check`; or the folder holds another protocol or one of other data.
+        """
         self.check()
+        self._write_down()
         for number in self.numbers:
             for part in self.parts:
                 self._round(part, number, SCRATCH, None)
@@ -203,9 +261,43 @@ class Reproduction:
                 start = self._pretrained(number)
                 for part in self.parts:
                     self._round(part, number, FINE_TUNED, start)
-        made = {part: self.part(part) for part in self.parts}
-        self.write(made)
-        return made
+        return {part: self.part(part) for part in self.parts}
+
+    def _write_down(self) -> None:
+        """Say in the folder what runs there, so that nothing else is mixed into it and `reopen` finds it again."""
+        described = {
+            "source": str(self.source.resolve()),
+            "only": list(self.only),
+            "data": {part: data.digest() for part, data in self.parts.items()},
+            "protocol": AS_JSON.dump_python(self.protocol, mode="json"),
+        }
+        path = self.folder / DESCRIPTION
+        if path.exists():
+            earlier, now = _essence(_read_description(path)), _essence(described)
+            changed = [name for name in now if earlier[name] != now[name]]
+            if changed:
+                raise UserError(
+                    self.folder,
+                    found=f"a protocol with other {' and '.join(changed)}",
+                    expected="the same command as before, with more --run or another device at most",
+                    remedy="choose another name for -o, or delete it",
+                )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(described, indent=2) + "\n")
+
+    @property
+    def n_trainings(self) -> int:
+        """How many trainings the whole protocol needs."""
+        tested = sum(bool(self.rows(part, self.plan.tests[n - 1])) for n in self.numbers for part in self.parts)
+        if not self.protocol.pretrain:
+            return tested
+        return 2 * tested + (1 if self.protocol.pretrain_round else len(self.numbers))
+
+    @property
+    def n_finished(self) -> int:
+        """How many of them are done."""
+        rounds_done = len(list(self.folder.glob("rounds/*/*/*/predictions.tps")))
+        return rounds_done + len(list(self.folder.glob("pretrained/*/model.safetensors")))
 
     def _train(self, data: Dataset, run: Run, step: str, start: Path | None) -> None:
         if run.model.exists():
@@ -216,7 +308,12 @@ class Reproduction:
         chosen = replace(options, seed=self.protocol.seed, preset=preset, overrides=overrides, start=start)
         if start is not None:
             chosen = replace(chosen, model=None)
-        workflows.train(data, run.folder, chosen, resume=run.config.exists())
+        done, total = self.n_finished, self.n_trainings
+
+        def report(epoch: Epoch) -> None:
+            self.on_share((done + epoch.progress) / total, f"training {done + 1} of {total}")
+
+        workflows.train(data, run.folder, chosen, resume=run.config.exists(), on_epoch=report)
 
     def _round(self, part: str, number: int, method: str, start: Path | None) -> None:
         """Train and predict one part in one round by one method, unless that is done."""
@@ -254,7 +351,8 @@ class Reproduction:
             chosen = {
                 part: self.parts[part].subset(self.rows(part, plan.training(source))) for part in self.protocol.pretrain
             }
-            self._train(combine(chosen, self.protocol.dropped), run, "pretrain", None)
+            combined = combine(chosen, self.protocol.dropped, own_heads=self.protocol.own_heads)
+            self._train(combined, run, "pretrain", None)
         return run.folder
 
     def _pretraining_specimens(self, number: int) -> set[str]:
@@ -309,37 +407,33 @@ class Reproduction:
                 found[number] = paper.Losses(train, valid)
         return found
 
-    def write(self, parts: Mapping[str, Part]) -> None:
-        """Write ``tables/*.csv`` and ``.html``, and ``figures/*.png``."""
-        for name, part in parts.items():
-            compared = part.with_mean_position(self.plan) if len(self.numbers) == self.plan.n_rounds else part
-            tables = {f"distances-{method}": paper.distance_table(part, method) for method in part.methods}
-            tables |= {f"bands-{method}": paper.band_table(part, method) for method in part.methods}
-            tables |= {"scores": paper.score_table(compared), "detection": paper.detection_table(compared)}
-            tables["rounds"] = paper.round_table(compared, self.plan)
-            if FINE_TUNED in part.methods:
-                tables["scratch-vs-fine-tuned"] = paper.comparison_table(part)
-            for method in part.methods:
-                losses = self.losses(name, method)
-                if losses:
-                    tables[f"losses-{method}"] = paper.loss_table(losses)
-                    curves = {f"round {number}": loss for number, loss in losses.items()}
-                    self._figure(f"{name}-losses-{method}", paper_figures.losses(curves))
-            for kind, table in tables.items():
-                for suffix in ("csv", "html"):
-                    path = self.folder / "tables" / f"{name}-{kind}.{suffix}"
-                    table_files.write(table, path, title=f"{part.title}: {kind}", remarks=part.remarks())
-            self._figure(f"{name}-landmark-1", paper_figures.landmark_distances(part, part.landmarks[0]))
-            self._figure(f"{name}-residuals", paper_figures.residuals(part))
-            self._figure(f"{name}-rounds", paper_figures.round_errors(part, self.plan))
-            self._figure(f"{name}-order", paper_figures.acquisition_order(part))
-        if self.protocol.pretrain:
-            remarks = [remark for part in parts.values() for remark in part.remarks()]
-            table = paper.improvement_table(list(parts.values()))
-            for suffix in ("csv", "html"):
-                path = self.folder / "tables" / f"improvement.{suffix}"
-                table_files.write(table, path, title="Improvement by fine-tuning", remarks=remarks)
-        self._figure("mean-distances", paper_figures.mean_distances(list(parts.values())))
 
-    def _figure(self, name: str, drawing: Any) -> None:
-        paper_figures.save(drawing, self.folder / "figures" / f"{name}.png")
+def reopen(folder: Path) -> Reproduction:
+    """A reproduction that was begun, or is finished, in a folder.
+
+    Raises:
+        UserError: there is none, or its data are no longer there.
+    """
+    path = folder / DESCRIPTION
+    if not path.exists():
+        raise UserError(folder, found=f"no {DESCRIPTION}", expected="the -o of pronotum reproduce")
+    found = _read_description(path)
+    return Reproduction(Path(found["source"]), folder, AS_JSON.validate_python(found["protocol"]), tuple(found["only"]))
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        AS_JSON.validate_python(found["protocol"])
+        _essence(found)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        remedy = "delete the folder and run it again"
+        raise UserError(path, found="not a protocol of this version", remedy=remedy) from None
+    return dict(found)
+
+
+def _essence(description: dict[str, Any]) -> dict[str, Any]:
+    """What must not change between two attempts: neither the device nor the number of rounds to run is among it."""
+    protocol = {name: value for name, value in description["protocol"].items() if name != "run"}
+    options = {name: value for name, value in protocol["options"].items() if name != "device"}
+    return {"data": description["data"], "protocol": {**protocol, "options": options}}
