@@ -142,30 +142,47 @@ def open_files(sources: Sequence[Path], photographs: Sequence[Path], folder: Pat
 
 
 def landmark_files(path: Path) -> list[Path]:
-    """The landmark file, or those of a folder: one, or many that hold one specimen each (as MAELab writes them)."""
+    """The landmark file, or those of a folder: one, or many that hold one specimen each (as MAELab writes them).
+
+    Files whose suffix other programs use too, as .csv, count only where there is no other landmark file, in the folder
+    or below, and only where their content says that they are one.
+    """
     if path.is_file():
         return [path]
     if not path.is_dir():
         raise UserError(path, found="no such file or folder", remedy="check the spelling")
-    suffixes = formats.suffixes()
-    near = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes and not p.name.startswith("."))
-    below = near or sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and not p.name.startswith("."))
-    if not below:
+    found = _files_in(path)
+    if not found:
         raise UserError(
             path,
             found="no landmark file",
-            expected=f"one ending in {', '.join(suffixes)}",
+            expected=f"one ending in {', '.join(formats.suffixes())}",
             remedy="name the file",
         )
-    if len(below) > 1 and any(len(formats.load(file)) > 1 for file in below):
-        listed = ", ".join(file.name for file in below[:5]) + (" ..." if len(below) > 5 else "")
+    if len(found) > 1 and any(len(formats.load(file)) > 1 for file in found):
+        listed = ", ".join(file.name for file in found[:5]) + (" ..." if len(found) > 5 else "")
         raise UserError(
             path,
-            found=f"{len(below)} landmark files ({listed})",
+            found=f"{len(found)} landmark files ({listed})",
             expected="one",
             remedy="name the one you mean",
         )
-    return below
+    return found
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Landmark files in a folder, else below it; those known by their suffix before those known by their content."""
+    kinds = formats.table().values()
+    for group in (
+        [kind for kind in kinds if kind.recognises is None],
+        [kind for kind in kinds if kind.recognises is not None],
+    ):
+        for paths in (folder.iterdir(), folder.rglob("*")):
+            shown = sorted(path for path in paths if not path.name.startswith("."))
+            found = [path for path in shown if any(kind.fits(path) for kind in group)]
+            if found:
+                return found
+    return []
 
 
 class Catalogue:

@@ -11,15 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pronotum import formats
 from pronotum.errors import UserError
-from pronotum.evaluation import bootstrap, correlation, paper, table_files
+from pronotum.evaluation import bootstrap, correlation, paper, published, table_files
 from pronotum.evaluation.part import FINE_TUNED, MEAN_POSITION, SCRATCH, Part
-from pronotum.evaluation.rounds import PAPER_SIZES, contaminated, contiguous
+from pronotum.evaluation.rounds import contiguous
 
 THEIR_NAMES = {"mandible_left": "left_mandible", "mandible_right": "right_mandible"}
-PRETRAINED_ON = ("pronotum", "elytra", "head")
-CLEAN_ROUND = 7
 STORED = 1.5e-5
 """px: coordinates are stored with 5 decimals, so a distance or a median of distances is known this well."""
 
@@ -41,7 +38,7 @@ def tables(shared_data: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def plans(parts):
-    return {name: contiguous(part.specimens, PAPER_SIZES[name]) for name, part in parts.items()}
+    return published.plans(parts)
 
 
 @pytest.fixture(scope="module")
@@ -49,21 +46,7 @@ def parts(shared_data: Path) -> dict[str, Part]:
     folder = shared_data / "beetle-founding-256"
     if not folder.is_dir():
         pytest.skip(f"needs the authors' coordinates in {folder}")
-
-    def load(name, kind):
-        return formats.load(folder / f"{name}__{kind}.tps", lambda _: 192)
-
-    found = {}
-    for name in PAPER_SIZES:
-        manual = load(name, "manual")
-        identities = [specimen.id for specimen in manual]
-        seen = {}
-        if name in PRETRAINED_ON:
-            pretraining = contiguous(identities, PAPER_SIZES[name]).training(CLEAN_ROUND)
-            seen = {FINE_TUNED: frozenset(contaminated(pretraining, identities))}
-        predicted = {method: load(name, method) for method in (SCRATCH, FINE_TUNED)}
-        found[name] = Part.join(name, manual, predicted, contaminated=seen)
-    return found
+    return published.load(folder)
 
 
 def printed(value: float, like: str, rounding: str = ROUND_HALF_UP) -> Decimal:
@@ -161,7 +144,7 @@ def test_improvements(parts, tables):
     claimed = theirs["claimed_percent"]
     assert round(ours.loc["mandible_right", "improvement_percent"], 1) == claimed["left_mandible"] == 26.9
     assert round(ours.loc["mandible_left", "improvement_percent"], 1) == claimed["right_mandible"] == 22.8
-    assert [round(ours.loc[name, "improvement_percent"], 1) for name in PRETRAINED_ON] == [40.3, 39.8, 46.4]
+    assert [round(ours.loc[name, "improvement_percent"], 1) for name in published.PRETRAINED_ON] == [40.3, 39.8, 46.4]
 
 
 def test_claims_that_need_a_baseline(parts, plans):
@@ -221,7 +204,7 @@ def test_rounds_are_the_published_ones(parts, plans, tables):
 )
 def test_the_gain_vanishes_in_the_clean_round(parts, plans, name, leaked, clean):
     table = paper.leak_table(parts[name], plans[name]).set_index("rounds")
-    assert table.loc["clean", "numbers"] == str(CLEAN_ROUND)
+    assert table.loc["clean", "numbers"] == str(published.PRETRAINING_ROUND)
     assert table["n"].to_dict() == {"contaminated": 260, "clean": 33}
     for kind, (before, after, gain, low, high) in (("contaminated", leaked), ("clean", clean)):
         row = table.loc[kind]
@@ -244,7 +227,7 @@ def test_landmarks_left_out_of_pretraining_gain_least_of_the_leaked_ones(parts, 
     expected = {"elytra": {"1": 47.2, "6": 41.5, "9": 40.5}, "head": {"5": 47.4, "6": 44.1}}
     for name, gains in expected.items():
         part = parts[name]
-        rows = np.flatnonzero(plans[name].rounds_of(part.specimens) != CLEAN_ROUND)
+        rows = np.flatnonzero(plans[name].rounds_of(part.specimens) != published.PRETRAINING_ROUND)
         table = paper.comparison_table(part.select(rows), resamples=20).set_index("landmark")
         assert table["improvement_percent"].loc[list(gains)].round(1).to_dict() == gains
 

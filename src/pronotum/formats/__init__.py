@@ -30,12 +30,19 @@ class Format:
         suffixes: lower-case file suffixes, with the dot; the first is the one to write.
         read: (path, heights) -> specimens, in file order. Raises UserError with ``file:line``.
         write: (path, specimens, heights); replaces the file in one step.
+        recognises: where files of other kinds have the suffix too, tells by a look into a file whether it is of this
+            one; never raises. None: the suffix says enough.
     """
 
     name: str
     suffixes: tuple[str, ...]
     read: Callable[[Path, Heights], tuple[Landmarks, ...]]
     write: Callable[[Path, Sequence[Landmarks], Heights], None]
+    recognises: Callable[[Path], bool] | None = None
+
+    def fits(self, path: Path) -> bool:
+        """Whether a file is of this format, by its suffix and, where that is not enough, by its content."""
+        return path.suffix.lower() in self.suffixes and (self.recognises is None or self.recognises(path))
 
 
 @cache
