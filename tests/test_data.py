@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pronotum.data import Catalogue, open_data
+from pronotum.data import Catalogue, landmark_files, open_data
 from pronotum.errors import UserError
 
 
@@ -87,6 +87,56 @@ def test_maelab_folders_hold_one_specimen_per_file(tmp_path):
         photograph(tmp_path / f"p_{number}.png")
         (tmp_path / f"p_{number}.TPS").write_text(record(f"p_{number}"))
     assert len(open_data(tmp_path)) == 3
+
+
+def test_maelab_names_without_extension_or_with_a_blank_are_found(tmp_path):
+    for name, written in {"Prono_001.JPG": "Prono_001", "Md 054.JPG": "Md 054.JPG"}.items():
+        photograph(tmp_path / "pictures" / name)
+        (tmp_path / f"{name[:-4]}.TPS").write_text(f"LM=1\n12.5 20\t7.25\nIMAGE={written}", newline="")
+    data = open_data(tmp_path)
+    assert sorted(path.name for path in data.photographs) == ["Md 054.JPG", "Prono_001.JPG"]
+    assert data.points.tolist() == [[[12.5, 10]], [[12.5, 10]]]
+
+
+PREDICTIONS = "image,id,landmark,x,y,confidence\na.png,0,1,1.000,2.000,0.9\n"
+EBNET = "x1,y1,x2,y2,Image\n1,2,3,4,/data3/a.png\n5,6,7,8,b.png\n"
+
+
+def test_tables_beside_a_tps_file_change_nothing(tmp_path):
+    photograph(tmp_path / "a.png")
+    photograph(tmp_path / "b.png")
+    (tmp_path / "wings.tps").write_text(record("a.png", ID=0) + record("b.png", ID=1))
+    for name, text in {"predictions.csv": PREDICTIONS, "notes.csv": "a,b\n1,2\n", "train.csv": EBNET}.items():
+        (tmp_path / name).write_text(text)
+    assert landmark_files(tmp_path) == [tmp_path / "wings.tps"]
+    assert len(open_data(tmp_path)) == 2
+
+
+def test_a_tps_file_below_goes_before_a_table_beside(tmp_path):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "wings.tps").write_text(record("a.png"))
+    (tmp_path / "train.csv").write_text(EBNET)
+    assert landmark_files(tmp_path) == [tmp_path / "below" / "wings.tps"]
+
+
+def test_a_table_of_landmarks_is_told_from_others_by_its_content(tmp_path):
+    photograph(tmp_path / "a.png")
+    photograph(tmp_path / "pictures" / "b.png")
+    (tmp_path / "predictions.csv").write_text(PREDICTIONS)
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(UserError, match=r"no landmark file; expected one ending in \.csv, \.tps; name the file"):
+        open_data(tmp_path)
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "below.CSV").write_text(EBNET)
+    assert landmark_files(tmp_path) == [tmp_path / "tables" / "below.CSV"]
+    (tmp_path / "train.csv").write_text(EBNET)
+    (tmp_path / ".hidden.csv").write_text(EBNET)
+    data = open_data(tmp_path)
+    assert data.source == (tmp_path / "train.csv",)
+    assert data.points.tolist() == [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]
+    (tmp_path / "test.csv").write_text(EBNET)
+    with pytest.raises(UserError, match=r"2 landmark files \(test.csv, train.csv\); expected one; name the one"):
+        open_data(tmp_path)
 
 
 def test_several_landmark_files_are_not_guessed_between(tmp_path):

@@ -1,6 +1,7 @@
 """The paper's protocol, small: two parts of synthetic beetles, two rounds, trainings of a few steps."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from pronotum import demo, formats, paper_results, protocol, workflows
 from pronotum.cli import main
 from pronotum.errors import UserError
 from pronotum.evaluation.part import FINE_TUNED, SCRATCH
+from pronotum.formats import ebnet_csv
 
 SETTINGS = {"coarse_steps": 2, "fine_steps": 2, "coarse_epochs": 1, "fine_epochs": 1}
 
@@ -83,6 +85,58 @@ def test_tables_and_figures_are_written(clean):
     assert "CONTAMINATED" not in (folder / "tables" / "improvement.html").read_text()
 
 
+def test_one_trunk_with_outputs_for_each_part_needs_no_landmark_dropped(parts, tmp_path):
+    data = protocol.open_parts(parts)
+    together = protocol.combine(data, {}, own_heads=True)
+    assert list(data) == ["head", "pronotum"]
+    assert together.points.shape == (8 + 8, 10 + 8, 2)
+    assert np.isnan(together.points[:8, 10:]).all()
+    assert np.isnan(together.points[8:, :10]).all()
+    assert together.points[:8, :10] == pytest.approx(data["head"].points)
+    assert together.points[8:, 10:] == pytest.approx(data["pronotum"].points)
+
+    options = workflows.TrainOptions(model="ebnet3", overrides={"epochs": 2, "model.frame": "[64, 48]"})
+    chosen = protocol.Protocol(n_rounds=2, run=1, options=options, pretrain=("pronotum", "head"), own_heads=True)
+    made = protocol.Reproduction(parts, tmp_path, chosen).execute()
+    config = json.loads((tmp_path / "pretrained" / "01" / "config.json").read_text())
+    assert config["model"]["n_landmarks"] == 18
+    assert config["model"]["frame"] == [64, 48]
+    assert np.isfinite(made["head"].predicted[FINE_TUNED]).all()
+
+
+def test_a_finished_protocol_is_found_again_and_never_mixed_with_another(parts, clean):
+    folder, made, _ = clean
+    found = protocol.reopen(folder)
+    assert found.part("head").predicted[FINE_TUNED] == pytest.approx(made["head"].predicted[FINE_TUNED])
+    assert found.plan == protocol.Reproduction(parts, folder, small()).plan
+    other = protocol.Reproduction(parts, folder, small(pretrain=("pronotum", "head"), seed=1))
+    with pytest.raises(UserError, match="a protocol with other protocol; expected the same command"):
+        other.execute()
+    fewer = protocol.Reproduction(parts, folder, found.protocol, ("head",))
+    with pytest.raises(UserError, match=r"no part 'pronotum'|a protocol with other data"):
+        fewer.execute()
+    with pytest.raises(UserError, match=r"no protocol.json"):
+        protocol.reopen(folder / "rounds")
+
+
+def test_data_prepared_for_the_papers_programs_bring_their_own_rounds(parts, tmp_path):
+    data = protocol.open_parts(parts)["pronotum"]
+    folder = tmp_path / "prepared" / "pronotum"
+    folder.mkdir(parents=True)
+    for path in data.photographs:
+        (folder / path.name).write_bytes(path.read_bytes())
+    specimens = [replace(one, id="", source=None) for one in data.landmarks]
+    for tag, tested in ((10, slice(0, 3)), (11, slice(3, 8))):
+        train = [one for one in specimens if one not in specimens[tested]]
+        ebnet_csv.save(folder / f"test_v{tag}.csv", specimens[tested])
+        ebnet_csv.save(folder / f"train_v{tag}.csv", train)
+    subject = protocol.Reproduction(tmp_path / "prepared", tmp_path / "out", replace(small(run=1), dropped={}))
+    assert [len(test) for test in subject.plan.tests] == [3, 5]
+    made = subject.execute()["pronotum"]
+    assert made.specimens == ("001", "002", "003")
+    assert made.manual == pytest.approx(data.points[:3])
+
+
 def test_what_is_done_is_not_done_again(parts, clean):
     folder, made, said = clean
     assert len(said) == 2 * (2 + 1 + 2)
@@ -121,6 +175,19 @@ def test_mistakes_are_found_before_anything_is_trained(parts, tmp_path):
     with pytest.raises(UserError, match="expected part=numbers"):
         protocol.read_drops(["elytra:1"])
     assert not (tmp_path / "x").exists()
+
+
+def test_running_ids_are_no_identity_where_the_names_have_numbers(tmp_path):
+    demo.draw_beetles(tmp_path / "pronotum", "pronotum", n=3, seed=0, size=(256, 192))
+    file, images = tmp_path / "pronotum" / "landmarks.tps", tmp_path / "pronotum" / "images"
+    text = file.read_text()
+    for old, new in (("001", "112"), ("002", "012"), ("003", "120")):
+        (images / f"pronotum_{old}.jpg").rename(images / f"pronotum_{new}.jpg")
+        text = text.replace(f"pronotum_{old}", f"pronotum_{new}")
+    file.write_text(text)
+    assert protocol.identities(protocol.open_parts(tmp_path)["pronotum"]) == ("112", "012", "120")
+    file.write_text(text.replace("ID=1", "ID=7"))
+    assert protocol.identities(protocol.open_parts(tmp_path)["pronotum"]) == ("7", "2", "3")
 
 
 def test_specimens_without_identity_are_refused(tmp_path):

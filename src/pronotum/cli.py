@@ -206,7 +206,13 @@ def demo(
 
 @app.command()
 def reproduce(
-    folder: Annotated[Path, typer.Argument(help="Folder with a folder per part: a landmark file with photographs.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder with a folder per part: a landmark file with photographs, or the train_vNN.csv and "
+            "test_vNN.csv of the paper's own programs, whose rounds are then used."
+        ),
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for runs, tables, figures; goes on where it was.")],
     parts: Annotated[str | None, typer.Option(help="Only these parts, e.g. pronotum,head.")] = None,
     rounds: Annotated[int, typer.Option(help="Rounds of the cross-validation, drawn at random.", min=2)] = 9,

@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 from pronotum import formats, geometry, workflows
 from pronotum.data import Dataset, open_data
 from pronotum.errors import UserError, did_you_mean
-from pronotum.evaluation import paper, rounds
+from pronotum.evaluation import paper, prepared, rounds
 from pronotum.evaluation.part import FINE_TUNED, SCRATCH, Part
 from pronotum.files import write_text
 from pronotum.landmarks import FloatArray, LandmarkSet, Scheme
@@ -70,24 +70,29 @@ class Protocol:
 AS_JSON = TypeAdapter(Protocol)
 
 
-def identities(data: Dataset, pattern: str = r"\d+") -> tuple[str, ...]:
-    """(N,) identity of each specimen: its ID, or what the pattern finds last in the photograph's name.
+def identities(data: Dataset) -> tuple[str, ...]:
+    """(N,) identity of each specimen, by which parts are joined: its ID, or the last number in its photograph's name.
+
+    tpsDig counts the records of a file in ID unless told otherwise. So where IDs only count (0, 1, 2 ... or 1, 2,
+    3 ...) and every name has a number of its own, the names decide.
 
     Raises:
         UserError: a specimen with neither.
     """
-    found = []
-    for specimen, path in zip(data.landmarks, data.photographs, strict=True):
-        in_name = re.findall(pattern, path.stem)
-        if not specimen.id and not in_name:
+    named = [(re.findall(r"\d+", path.stem) or [""])[-1] for path in data.photographs]
+    ids = [specimen.id for specimen in data.landmarks]
+    counted = any(ids == [str(number) for number in range(first, first + len(ids))] for first in (0, 1))
+    distinct = "" not in named and len(set(map(rounds.key, named))) == len(named)
+    found = named if counted and distinct else [one or name for one, name in zip(ids, named, strict=True)]
+    for identity, specimen in zip(found, data.landmarks, strict=True):
+        if not identity:
             remedy = "write ID= in the landmark file, or number the photographs"
             raise UserError(data.source[0], found=f"no identity in {specimen.name}", remedy=remedy)
-        found.append(specimen.id or in_name[-1])
     return tuple(found)
 
 
 def open_parts(folder: Path, only: Sequence[str] = ()) -> dict[str, Dataset]:
-    """The parts in a folder: one folder each, by name.
+    """The parts in a folder: one folder each, by name, also as prepared for the paper's own programs.
 
     Raises:
         UserError: no such folder or part, or whatever is wrong with one.
@@ -98,7 +103,11 @@ def open_parts(folder: Path, only: Sequence[str] = ()) -> dict[str, Dataset]:
     for name in only:
         if name not in found:
             raise UserError(folder, found=f"there is no part '{name}'", remedy=did_you_mean(name, found))
-    return {name: open_data(folder / name) for name in only or found}
+    return {name: _open_part(folder / name) for name in only or found}
+
+
+def _open_part(folder: Path) -> Dataset:
+    return prepared.open_prepared(folder)[0] if prepared.is_prepared(folder) else open_data(folder)
 
 
 def read_drops(drops: Sequence[str]) -> dict[str, tuple[int, ...]]:
@@ -211,8 +220,8 @@ class Reproduction:
 
     @cached_property
     def plan(self) -> rounds.Plan:
-        """The rounds all parts share."""
-        return make_plan(self.names, self.protocol)
+        """The rounds all parts share: those of files prepared for the paper's own programs, or drawn."""
+        return prepared.plan_of(self.source, self.names) or make_plan(self.names, self.protocol)
 
     @property
     def numbers(self) -> range:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from pronotum.report import curves, overlays, page
 from pronotum.runs import Run
 
 DEFAULT_MODEL = "heatmap"
+OF_MODEL = "model."
 MIN_SPECIMENS = 3
 MIN_TO_HOLD_OUT = 30
 """With fewer specimens each is needed for training: none is held out and the last weights are kept."""
@@ -40,7 +42,7 @@ class TrainOptions:
         seed: of all random numbers.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         held_out: share of specimens to watch for the learning curve and the best weights; None decides.
-        overrides: settings of the preset to change, by dotted name.
+        overrides: settings of the preset to change, by dotted name; those of the network begin with ``model.``.
         model: name of the architecture; None takes that of `start`, or the default model.
         start: an earlier run or model file whose weights this training starts from; None = from nothing.
     """
@@ -86,8 +88,17 @@ class TrainResult:
         }
 
 
-def override(settings: BaseModel, changes: dict[str, Any]) -> BaseModel:
-    """Settings with some changed by dotted name, e.g. ``{"augmentation.rotation": "180"}``."""
+def override(settings: BaseModel, changes: Mapping[str, Any], prefix: str = "") -> Any:
+    """Settings with some changed by dotted name, e.g. ``{"augmentation.rotation": "180"}``.
+
+    Args:
+        settings: as they are.
+        changes: new values; lists are written as JSON, e.g. ``"[128, 96]"``.
+        prefix: what a user writes before the names.
+
+    Raises:
+        UserError: no such setting, or a value that it cannot have.
+    """
     values = settings.model_dump()
     for name, value in changes.items():
         place, known = values, name
@@ -95,13 +106,24 @@ def override(settings: BaseModel, changes: dict[str, Any]) -> BaseModel:
         for part in outer:
             place = place.get(part, {})
         if last not in place or isinstance(place[last], dict):
-            raise UserError(f"--set {known}", found="no such setting", remedy=did_you_mean(last, place or values))
-        place[last] = value
+            remedy = did_you_mean(last, place or values)
+            raise UserError(f"--set {prefix}{known}", found="no such setting", remedy=remedy)
+        place[last] = _from_json(value)
     try:
         return type(settings).model_validate(values)
     except ValueError as error:
         first = str(error).splitlines()
         raise UserError("--set", found=" ".join(line.strip() for line in first[1:3])) from None
+
+
+def _from_json(value: Any) -> Any:
+    """A list or an object written as text; anything else as it is."""
+    if not isinstance(value, str) or not value.startswith(("[", "{")):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def check(path: Path, *, photographs: Path | None = None) -> Dataset:
@@ -132,8 +154,10 @@ def train(
     device, run = inference.choose_device(options.device), Run(folder)
     earlier = open_model(options.start, options.device)[0] if options.start else None
     kind = architecture.named(options.model or (earlier.architecture if earlier else DEFAULT_MODEL))
-    settings: Any = override(kind.preset(options.preset), options.overrides)
-    config: Any = kind.configure(data.scheme.n_landmarks, list(data.sizes))
+    of_model = {name.removeprefix(OF_MODEL): v for name, v in options.overrides.items() if name.startswith(OF_MODEL)}
+    of_training = {name: value for name, value in options.overrides.items() if not name.startswith(OF_MODEL)}
+    settings = override(kind.preset(options.preset), of_training)
+    config = override(kind.configure(data.scheme.n_landmarks, list(data.sizes)), of_model, OF_MODEL)
     if earlier:
         require_same_kind(kind.name, earlier.architecture, options.start)
         config = kind.adapt(config, earlier.network.config)
