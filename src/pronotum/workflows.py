@@ -364,6 +364,11 @@ class Evaluation:
         row: Any = self.table[-1][unit]
         return float(row["mean"])
 
+    def mean_shape_error(self, unit: str) -> float:
+        """The same of the mean shape, placed perfectly."""
+        row: Any = self.baseline[-1][unit]
+        return float(row["mean"])
+
 
 def evaluate(
     run: Path,
