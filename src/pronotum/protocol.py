@@ -27,6 +27,7 @@ from pronotum.evaluation import paper, prepared, rounds
 from pronotum.evaluation.part import FINE_TUNED, SCRATCH, Part
 from pronotum.files import write_text
 from pronotum.landmarks import FloatArray, LandmarkSet, Scheme
+from pronotum.models import architecture
 from pronotum.runs import Run
 from pronotum.training import Epoch
 
@@ -403,6 +404,12 @@ class Reproduction:
         specimens = tuple(names[row] for row in tested)
         seen = {FINE_TUNED: self.contaminated(part)} if self.protocol.pretrain else {}
         return Part(part, specimens, data.scheme.names, manual, predicted, "px of 256x192", seen)
+
+    def network(self, part: str) -> Any:
+        """Config of the network that was trained for a part from scratch."""
+        run = Run(self.folder / "rounds" / f"{self.numbers[0]:02d}" / part / SCRATCH / "run")
+        described = json.loads(run.config.read_text(encoding="utf-8"))
+        return architecture.named(described["architecture"]).read_config(described["model"])
 
     def losses(self, part: str, method: str) -> dict[int, paper.Losses]:
         """Losses per epoch of each round of a part, where the network says them."""
