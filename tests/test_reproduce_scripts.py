@@ -29,6 +29,7 @@ MADE = {
     "figure_16_methods": {"methods.png"},
     "figure_17_one_image": set(),
     "leak": {"leak.csv", "rounds-head.html", "rounds-pronotum.png"},
+    "shape": {"shape.csv", "shape.html"},
     "table_01_05_07_09_losses": {"losses-head-scratch.csv", "losses-pronotum-fine_tuned.html"},
     "table_02_correlation": {"correlation.csv", "correlation.html"},
     "table_03_04_distances": {"distances-head.csv", "distances-pronotum.html"},

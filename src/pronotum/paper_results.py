@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from pronotum.evaluation import paper, table_files
 from pronotum.evaluation.part import FINE_TUNED, SCRATCH, Part
+from pronotum.evaluation.shape import shape_table
 from pronotum.models.ebnet import EBNetConfig, layer_table
 from pronotum.protocol import Reproduction
 from pronotum.report import channel_figures, network_figures, paper_figures, photo_figures
@@ -60,6 +61,7 @@ def _tables(reproduction: Reproduction, part: Part) -> dict[str, pd.DataFrame]:
     tables |= {f"bands-{method}": paper.band_table(part, method) for method in part.methods}
     tables |= {"scores": paper.score_table(compared), "detection": paper.detection_table(compared)}
     tables["rounds"] = paper.round_table(compared, plan)
+    tables["shape"] = shape_table(part)
     if FINE_TUNED in part.methods:
         tables["scratch-vs-fine-tuned"] = paper.comparison_table(part)
         tables["leak"] = paper.leak_table(part, plan)
