@@ -1,0 +1,188 @@
+"""Cross-validation: every specimen predicted by a model that has never seen it, and a final model of all.
+
+The folder is a run folder (`runs.Run`) of the final model, with ``crossvalidation.json`` (what runs here),
+``folds/NN/`` (a run and ``predictions.tps`` each), and ``out_of_fold.tps``. What is finished is never done again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pronotum import formats, workflows
+from pronotum.data import Dataset, Problem
+from pronotum.errors import UserError
+from pronotum.evaluation.folds import grouped_folds
+from pronotum.files import write_text
+from pronotum.landmarks import FloatArray
+from pronotum.morphometrics.superimposition import mean_shape
+from pronotum.runs import Run
+from pronotum.training import Epoch
+
+DESCRIPTION = "crossvalidation.json"
+OUT_OF_FOLD = "out_of_fold.tps"
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """What a cross-validation found.
+
+    Attributes:
+        data: the specimens with readable photographs.
+        predicted: (N, K, 2) out-of-fold predictions, px of the photographs; NaN where there is none.
+        mean_shapes: (N, K, 2) for each specimen the mean shape of those its model has learnt from, any pose.
+        folds: (N,) the fold (from 1) that tested each specimen.
+        problems: what was left out.
+    """
+
+    data: Dataset
+    predicted: FloatArray
+    mean_shapes: FloatArray
+    folds: NDArray[np.intp]
+    problems: tuple[Problem, ...]
+
+
+def plan(data: Dataset, n_folds: int, seed: int, groups: Sequence[str] = ()) -> list[NDArray[np.intp]]:
+    """Positions of the specimens that each fold tests.
+
+    Photographs with the same content stay together; so do, where groups are given, all specimens of a group, and all
+    groups that share a photograph.
+
+    Raises:
+        UserError: fewer separate specimens or groups than folds.
+    """
+    return grouped_folds(_joined(data.groups, groups) if groups else data.groups, n_folds, seed)
+
+
+def _joined(photographs: Sequence[str], groups: Sequence[str]) -> list[int]:
+    """(N,) numbers that are equal where photograph or group are, directly or through others."""
+    parent: dict[object, object] = {}
+
+    def root(one: object) -> object:
+        while parent.setdefault(one, one) != one:
+            one = parent[one]
+        return one
+
+    for photograph, group in zip(photographs, groups, strict=True):
+        parent[root(("photograph", photograph))] = root(("group", group))
+    numbers: dict[object, int] = {}
+    return [numbers.setdefault(root(("photograph", photograph)), len(numbers)) for photograph in photographs]
+
+
+def crossvalidate(
+    data: Dataset,
+    folder: Path,
+    options: workflows.TrainOptions,
+    *,
+    n_folds: int = 5,
+    groups: Sequence[str] = (),
+    on_share: Callable[[float, str], None] = lambda share, text: None,
+) -> CrossValidation:
+    """Train and predict every fold, then train on all.
+
+    Args:
+        data: specimens.
+        folder: of the run; goes on where it was interrupted.
+        options: of every training.
+        n_folds: number of folds.
+        groups: (N,) what must not be divided between training and testing, beside photographs; empty = nothing.
+        on_share: called with the share of the work that is done, and what is being done.
+
+    Raises:
+        UserError: fewer specimens or groups than folds, or another cross-validation in the folder.
+    """
+    folds = plan(data, n_folds, options.seed, groups)
+    _write_down(data, folder, options, n_folds, groups)
+    predicted = np.full(data.points.shape, np.nan)
+    shapes = np.full(data.points.shape, np.nan)
+    number_of = np.zeros(len(data), dtype=np.intp)
+    problems = list(data.problems)
+    total = n_folds + 1
+    for number, test in enumerate(folds, start=1):
+        learn = np.setdiff1d(np.arange(len(data)), test)
+        place = folder / "folds" / f"{number:02d}"
+        report = _share_reporter(on_share, number - 1, total, f"fold {number} of {n_folds}")
+        answered, left_out = _fold(data, learn, test, place, options, report)
+        predicted[test], number_of[test] = answered, number
+        shapes[test] = mean_shape(data.points[learn])
+        problems.extend(left_out)
+    if not Run(folder).model.exists():
+        report = _share_reporter(on_share, n_folds, total, "final model")
+        workflows.train(data, folder, options, resume=Run(folder).config.exists(), on_epoch=report)
+    answers = [replace(one, points=points, source=None) for one, points in zip(data.landmarks, predicted, strict=True)]
+    formats.save(folder / OUT_OF_FOLD, answers, _heights(data))
+    return CrossValidation(data, predicted, shapes, number_of, tuple(dict.fromkeys(problems)))
+
+
+def _fold(
+    data: Dataset,
+    learn: NDArray[np.intp],
+    test: NDArray[np.intp],
+    place: Path,
+    options: workflows.TrainOptions,
+    on_epoch: Callable[[Epoch], None],
+) -> tuple[FloatArray, list[Problem]]:
+    """Predictions of one fold's specimens, trained now or read from an earlier attempt."""
+    file, run, asked = place / "predictions.tps", Run(place), data.subset(test)
+    if not file.exists():
+        if not run.model.exists():
+            workflows.train(data.subset(learn), place, options, resume=run.config.exists(), on_epoch=on_epoch)
+        evaluation = workflows.evaluate(place, asked, device=options.device)
+        points = dict(zip(evaluation.data.names, evaluation.predicted, strict=True))
+        missing = np.full(data.points.shape[1:], np.nan)
+        answers = [
+            replace(specimen, points=points.get(specimen.name, missing), source=None) for specimen in asked.landmarks
+        ]
+        write_text(place / "problems.json", json.dumps([asdict(problem) for problem in evaluation.problems]))
+        formats.save(file, answers, _heights(asked))
+    found = formats.load(file, _heights(asked))
+    problems = [Problem(**one) for one in json.loads((place / "problems.json").read_text(encoding="utf-8"))]
+    return np.stack([specimen.points for specimen in found]), problems
+
+
+def _heights(data: Dataset) -> dict[str, int]:
+    return {specimen.image: size[1] for specimen, size in zip(data.landmarks, data.sizes, strict=True)}
+
+
+def _share_reporter(
+    on_share: Callable[[float, str], None], done: int, total: int, text: str
+) -> Callable[[Epoch], None]:
+    def report(epoch: Epoch) -> None:
+        on_share((done + epoch.progress) / total, f"{text}: {epoch.stage}")
+
+    return report
+
+
+def _write_down(
+    data: Dataset, folder: Path, options: workflows.TrainOptions, n_folds: int, groups: Sequence[str]
+) -> None:
+    """Say in the folder what runs there; refuse to mix it with anything else."""
+    described: dict[str, Any] = {
+        "data": data.digest(),
+        "folds": n_folds,
+        "groups": list(groups),
+        "options": {name: value for name, value in asdict(options).items() if name != "device"},
+    }
+    described = json.loads(json.dumps(described, default=str))
+    path = folder / DESCRIPTION
+    if path.exists():
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+        changed = [name for name in described if earlier.get(name) != described[name]]
+        if changed:
+            raise UserError(
+                folder,
+                found=f"a cross-validation with other {' and '.join(changed)}",
+                expected="the same command as before",
+                remedy="choose another name for -o, or delete it",
+            )
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(folder, found="not empty", expected="a new folder", remedy="choose another name for -o")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(described, indent=2) + "\n")

@@ -1,0 +1,83 @@
+"""Every specimen is predicted by a model that has never seen it; what is done is not done again."""
+
+import json
+
+import numpy as np
+import pytest
+
+from pronotum import crossvalidation, demo, formats, workflows
+from pronotum.errors import UserError
+from pronotum.models import storage
+from pronotum.workflows import TrainOptions, fingerprints
+
+OPTIONS = TrainOptions(overrides={"coarse_steps": 2, "fine_steps": 2, "coarse_epochs": 1, "fine_epochs": 1})
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return demo.draw_beetles(tmp_path_factory.mktemp("beetles"), "pronotum", n=7, seed=0, size=(256, 192))
+
+
+@pytest.fixture(scope="module")
+def done(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cv") / "run"
+    return folder, crossvalidation.crossvalidate(data, folder, OPTIONS, n_folds=2)
+
+
+def test_each_specimen_is_tested_once_by_a_model_that_has_not_seen_it(data, done):
+    folder, found = done
+    assert np.isfinite(found.predicted).all()
+    assert sorted(np.bincount(found.folds)[1:]) == [3, 4]
+    marks = np.array(fingerprints(data))
+    for number in (1, 2):
+        card = storage.load(folder / "folds" / f"{number:02d}" / "model.safetensors").card
+        assert set(card["photographs"]) == set(marks[found.folds != number])
+    final = storage.load(folder / "model.safetensors").card
+    assert set(final["photographs"]) == set(marks)
+    saved = formats.load(folder / "out_of_fold.tps", lambda name: 192)
+    assert np.stack([one.points for one in saved]) == pytest.approx(found.predicted, abs=1e-4)
+
+
+def test_the_final_model_predicts(data, done, tmp_path):
+    n, problems = workflows.predict(done[0], list(data.photographs[:2]), tmp_path, draw=False)
+    assert (n, problems) == (2, [])
+
+
+def test_an_interrupted_one_goes_on_where_it_was(data, done):
+    folder, found = done
+    (folder / "folds" / "02" / "predictions.tps").unlink()
+    before = (folder / "folds" / "01" / "model.safetensors").stat().st_mtime_ns
+    told = []
+    again = crossvalidation.crossvalidate(data, folder, OPTIONS, n_folds=2, on_share=lambda s, text: told.append(text))
+    assert told == []  # the models are there, only the predictions were missing
+    assert again.predicted == pytest.approx(found.predicted, abs=1e-4)
+    assert (folder / "folds" / "01" / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_another_one_is_not_mixed_into_the_folder(data, done, tmp_path):
+    with pytest.raises(UserError, match="a cross-validation with other folds; expected the same command"):
+        crossvalidation.crossvalidate(data, done[0], OPTIONS, n_folds=3)
+    (tmp_path / "letter.txt").write_text("mine")
+    with pytest.raises(UserError, match="not empty; expected a new folder"):
+        crossvalidation.crossvalidate(data, tmp_path, OPTIONS, n_folds=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_groups_stay_together(data):
+    groups = ["north", "south", "north", "south", "east", "east", "north"]
+    for test in crossvalidation.plan(data, 3, 0, groups):
+        inside = {groups[i] for i in test}
+        assert not inside & {groups[i] for i in range(7) if i not in test}
+    with pytest.raises(UserError, match="4 folds of 3 separate specimens"):
+        crossvalidation.plan(data, 4, 0, groups)
+
+
+def test_groups_that_share_a_photograph_stay_together():
+    joined = crossvalidation._joined(["p", "q", "q", "r"], ["a", "a", "b", "c"])
+    assert joined[0] == joined[1] == joined[2] != joined[3]
+
+
+def test_the_description_says_what_ran(done):
+    described = json.loads((done[0] / "crossvalidation.json").read_text())
+    assert described["folds"] == 2
+    assert described["options"]["seed"] == 0
