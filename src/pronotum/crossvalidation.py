@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 
 from pronotum import formats, workflows
 from pronotum.data import Dataset, Problem
-from pronotum.errors import UserError
 from pronotum.evaluation.folds import grouped_folds
 from pronotum.files import write_text
 from pronotum.landmarks import FloatArray
 from pronotum.morphometrics.superimposition import mean_shape
-from pronotum.runs import Run
+from pronotum.runs import Run, claim
 from pronotum.training import Epoch
 
 DESCRIPTION = "crossvalidation.json"
@@ -98,7 +97,7 @@ def crossvalidate(
         UserError: fewer specimens or groups than folds, or another cross-validation in the folder.
     """
     folds = plan(data, n_folds, options.seed, groups)
-    _write_down(data, folder, options, n_folds, groups)
+    claim(folder / DESCRIPTION, described(data, options, n_folds, groups), "a cross-validation")
     predicted = np.full(data.points.shape, np.nan)
     shapes = np.full(data.points.shape, np.nan)
     number_of = np.zeros(len(data), dtype=np.intp)
@@ -108,7 +107,7 @@ def crossvalidate(
         learn = np.setdiff1d(np.arange(len(data)), test)
         place = folder / "folds" / f"{number:02d}"
         report = _share_reporter(on_share, number - 1, total, f"fold {number} of {n_folds}")
-        answered, left_out = _fold(data, learn, test, place, options, report)
+        answered, left_out = train_and_predict(data, learn, test, place, options, report)
         predicted[test], number_of[test] = answered, number
         shapes[test] = mean_shape(data.points[learn])
         problems.extend(left_out)
@@ -120,15 +119,28 @@ def crossvalidate(
     return CrossValidation(data, predicted, shapes, number_of, tuple(dict.fromkeys(problems)))
 
 
-def _fold(
+def train_and_predict(
     data: Dataset,
     learn: NDArray[np.intp],
     test: NDArray[np.intp],
     place: Path,
     options: workflows.TrainOptions,
-    on_epoch: Callable[[Epoch], None],
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> tuple[FloatArray, list[Problem]]:
-    """Predictions of one fold's specimens, trained now or read from an earlier attempt."""
+    """Predict some specimens with a model that learns from others, or read what an earlier attempt predicted.
+
+    Args:
+        data: all specimens.
+        learn: positions of those to learn from.
+        test: positions of those to predict.
+        place: run folder of this training; ``predictions.tps`` in it means that it is done.
+        options: of the training.
+        on_epoch: called after every epoch.
+
+    Returns:
+        (n, K, 2) predictions in the order of `test`, px of the photographs, NaN where there is none; and what was left
+        out.
+    """
     file, run, asked = place / "predictions.tps", Run(place), data.subset(test)
     if not file.exists():
         if not run.model.exists():
@@ -159,30 +171,7 @@ def _share_reporter(
     return report
 
 
-def _write_down(
-    data: Dataset, folder: Path, options: workflows.TrainOptions, n_folds: int, groups: Sequence[str]
-) -> None:
-    """Say in the folder what runs there; refuse to mix it with anything else."""
-    described: dict[str, Any] = {
-        "data": data.digest(),
-        "folds": n_folds,
-        "groups": list(groups),
-        "options": {name: value for name, value in asdict(options).items() if name != "device"},
-    }
-    described = json.loads(json.dumps(described, default=str))
-    path = folder / DESCRIPTION
-    if path.exists():
-        earlier = json.loads(path.read_text(encoding="utf-8"))
-        changed = [name for name in described if earlier.get(name) != described[name]]
-        if changed:
-            raise UserError(
-                folder,
-                found=f"a cross-validation with other {' and '.join(changed)}",
-                expected="the same command as before",
-                remedy="choose another name for -o, or delete it",
-            )
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise UserError(folder, found="not empty", expected="a new folder", remedy="choose another name for -o")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(described, indent=2) + "\n")
+def described(data: Dataset, options: workflows.TrainOptions, n_folds: int, groups: Sequence[str]) -> dict[str, Any]:
+    """What must stay the same when a cross-validation goes on; the device need not."""
+    settings = {name: value for name, value in asdict(options).items() if name != "device"}
+    return {"data": data.digest(), "folds": n_folds, "groups": list(groups), "options": settings}

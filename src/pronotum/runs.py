@@ -81,3 +81,32 @@ class Run:
                 continue
             if event.get("event") == kind:
                 yield event
+
+
+def claim(path: Path, described: dict[str, Any], what: str) -> None:
+    """Say in a folder what runs there, so that it goes on where it was and nothing else is mixed into it.
+
+    Args:
+        path: the file that says so; its folder is made.
+        described: all that must stay the same, as values that JSON can hold or `str` can write.
+        what: what is run, with its article.
+
+    Raises:
+        UserError: the folder holds something else of this kind, or other files.
+    """
+    described = json.loads(json.dumps(described, default=str))
+    if path.exists():
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+        changed = [name for name in described if earlier.get(name) != described[name]]
+        if changed:
+            raise UserError(
+                path.parent,
+                found=f"{what} with other {' and '.join(changed)}",
+                expected="the same command as before",
+                remedy="choose another name for -o, or delete it",
+            )
+        return
+    if path.parent.exists() and any(path.parent.iterdir()):
+        raise UserError(path.parent, found="not empty", expected="a new folder", remedy="choose another name for -o")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(described, indent=2) + "\n")
