@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pronotum import workflows
-from pronotum.crossvalidation import plan, train_and_predict
+from pronotum.crossvalidation import described, plan, train_and_predict
 from pronotum.data import Dataset, Problem
 from pronotum.errors import UserError
 from pronotum.landmarks import FloatArray
+from pronotum.runs import claim
 from pronotum.training import Epoch
 
 DESCRIPTION = "learning_curve.json"
