@@ -27,7 +27,7 @@ from pronotum.evaluation.distances import distances
 from pronotum.evaluation.folds import hold_out
 from pronotum.files import write_text
 from pronotum.report import paper_figures
-from pronotum.runs import Run
+from pronotum.runs import Run, claim
 
 TEST = 0.3
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -59,6 +59,8 @@ def mean_position_error(data: Dataset, learn: list[int], test: list[int]) -> flo
 def one(data: Dataset, name: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """Train one network on one folder, unless that is done; its row of the table."""
     kept = folder / "row.json"
+    asked_for = {"steps": asked.steps, "seed": asked.seed, "set": asked.set, "data": data.digest()}
+    claim(folder / "networks.json", asked_for, "a training")
     if kept.exists():
         found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
         return found
