@@ -21,8 +21,8 @@ def test_rows_are_found_by_image_or_id(tmp_path, data, delimiter):
         encoding="utf-8-sig",
     )
     by_id.write_text("id,population,sex\n3,north,f\n2,south,m\n1,north,\n".replace(",", delimiter), encoding="cp1252")
-    assert covariates.read(by_image).of(data, "population") == ("north", "south", "north")
-    assert covariates.read(by_id).of(data, "population") == ("north", "south", "north")
+    assert covariates.read(by_image).of(data.landmarks, "population") == ("north", "south", "north")
+    assert covariates.read(by_id).of(data.landmarks, "population") == ("north", "south", "north")
 
 
 def test_what_is_wrong_is_said_in_one_line(tmp_path, data):
@@ -38,6 +38,6 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path, data):
     file.write_text("id,population\n1,north\n2,\n")
     table = covariates.read(file)
     with pytest.raises(UserError, match=r"no population for 2 specimens, the first is pronotum_002.jpg"):
-        table.of(data, "population")
+        table.of(data.landmarks, "population")
     with pytest.raises(UserError, match="no column 'populaton'; did you mean 'population'"):
-        table.of(data, "populaton")
+        table.of(data.landmarks, "populaton")

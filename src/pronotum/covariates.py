@@ -6,11 +6,10 @@ A CSV file (comma, semicolon or tab) with a column ``image`` or ``id`` and any o
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
-from pronotum.data import Dataset
 from pronotum.errors import UserError, did_you_mean
 from pronotum.landmarks import Landmarks
 
@@ -33,7 +32,7 @@ class Covariates:
     columns: tuple[str, ...]
     rows: Mapping[str, Mapping[str, str]]
 
-    def of(self, specimens: Dataset, column: str) -> tuple[str, ...]:
+    def of(self, specimens: Iterable[Landmarks], column: str) -> tuple[str, ...]:
         """(N,) values of one column.
 
         Raises:
@@ -44,7 +43,7 @@ class Covariates:
                 self.path, found=f"there is no column '{column}'", remedy=did_you_mean(column, self.columns)
             )
         values, lacking = [], []
-        for specimen in specimens.landmarks:
+        for specimen in specimens:
             value = self.rows.get(self._name(specimen), {}).get(column, "")
             values.append(value)
             if not value:

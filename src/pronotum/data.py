@@ -58,6 +58,11 @@ class Dataset:
         return self.landmarks.scheme
 
     @property
+    def specimens(self) -> tuple[Landmarks, ...]:
+        """(N,) the landmarks of each specimen."""
+        return self.landmarks.specimens
+
+    @property
     def points(self) -> FloatArray:
         """(N, K, 2) px of each photograph; NaN = missing."""
         return self.landmarks.points

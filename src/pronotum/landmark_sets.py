@@ -24,9 +24,9 @@ class LandmarkSets:
     """Coordinates of the same specimens from several sources.
 
     Attributes:
-        names: (N,) of the specimens.
+        specimens: (N,) as the first source writes them.
         landmarks: (K,) names.
-        points: (N, K, 2) by source, the first that of `names`' order; px, y down, NaN = missing. A source may lack
+        points: (N, K, 2) by source, in the order of `specimens`; px, y down, NaN = missing. A source may lack
             specimens: their rows are NaN.
         scales: (N,) length units per px, or None.
         sizes: (N,) width and height of the photographs, or None where they are not at hand.
@@ -34,13 +34,18 @@ class LandmarkSets:
         remarks: specimens that only some sources have, in sentences.
     """
 
-    names: tuple[str, ...]
+    specimens: tuple[Landmarks, ...]
     landmarks: tuple[str, ...]
     points: Mapping[str, FloatArray]
     scales: tuple[float | None, ...]
     sizes: tuple[tuple[int, int] | None, ...]
     photographs: tuple[Path | None, ...]
     remarks: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """(N,) what to call each specimen."""
+        return tuple(specimen.name for specimen in self.specimens)
 
 
 def open_sets(
@@ -85,7 +90,7 @@ def open_sets(
     found = tuple(file if isinstance(file, Path) else None for file in files)
     sizes = [catalogue.size(file) if catalogue and file else None for file in found]
     return LandmarkSets(
-        tuple(row.name for row in rows),
+        tuple(rows),
         tuple(str(number) for number in range(1, rows[0].n_landmarks + 1)),
         points,
         tuple(row.scale for row in rows),

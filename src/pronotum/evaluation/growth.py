@@ -7,17 +7,31 @@ It is an extrapolation all the same, so figures come with the interval that resa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from pronotum.errors import UserError
 from pronotum.landmarks import FloatArray
+from pronotum.morphometrics.anova import procrustes_anova
+from pronotum.morphometrics.pairing import complete_pairs
+from pronotum.morphometrics.procrustes import generalized_procrustes
+from pronotum.morphometrics.resampling import Estimate, estimate
 
+RESAMPLES = 500
 EXPONENTS = np.linspace(0.1, 2.0, 39)
 Statistic = Callable[[FloatArray], float]
+STATISTICS: Mapping[str, Statistic] = {
+    "mean": lambda values: float(np.nanmean(values)),
+    "median": lambda values: float(np.nanmedian(values)),
+    "p90": lambda values: float(np.nanpercentile(values, 90)),
+}
+"""Of (n, K) errors; NaN left out."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +100,7 @@ def forecast(
     statistic: Statistic,
     *,
     seed: int = 0,
-    resamples: int = 500,
+    resamples: int = RESAMPLES,
 ) -> Forecast:
     """What more specimens would bring.
 
@@ -110,3 +124,61 @@ def forecast(
     return Forecast(
         int(sizes[-1]), now, float(now_low), float(now_high), n_then, then, float(then_low), float(then_high)
     )
+
+
+def curve_table(
+    sizes: Sequence[int],
+    errors: FloatArray,
+    landmarks: Sequence[str],
+    predicted: FloatArray,
+    manual: FloatArray,
+    *,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The learning curve as a table.
+
+    Args:
+        sizes: (S,) specimens learnt from.
+        errors: (S, n, K) of the same tested specimens, in any unit; NaN = missing, and left out.
+        landmarks: (K,) names.
+        predicted: (S, n, K, 2) px.
+        manual: (n, K, 2) px.
+        seed: of every bootstrap over tested specimens.
+
+    Returns:
+        ``landmark`` (all first)``, size, n, mean, median, p90`` and, for all landmarks together, ``repeatability`` of
+        the complete specimens, each with the ends of its 95 % interval ``_low, _high``.
+    """
+    shape = [_repeatability(points, manual, seed) for points in predicted]
+    rows = []
+    for name, place in [("all", slice(None)), *((name, slice(k, k + 1)) for k, name in enumerate(landmarks))]:
+        for size, values, found in zip(sizes, errors[:, :, place], shape, strict=True):
+            row: dict[str, Any] = {"landmark": name, "size": int(size), "n": int((~np.isnan(values)).sum())}
+            estimates = {kind: _interval(values, statistic, seed) for kind, statistic in STATISTICS.items()}
+            if name == "all":
+                estimates["repeatability"] = found
+            for kind, one in estimates.items():
+                row |= {kind: one.value, f"{kind}_low": one.low, f"{kind}_high": one.high}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _interval(values: FloatArray, statistic: Statistic, seed: int) -> Estimate:
+    if np.isnan(values).all():
+        return Estimate(np.nan, np.nan, np.nan)
+    generator, n = np.random.default_rng(seed), len(values)
+    drawn = [values[generator.integers(n, size=n)] for _ in range(RESAMPLES)]
+    return estimate(statistic(values), np.array([statistic(one) for one in drawn if not np.isnan(one).all()]))
+
+
+def _repeatability(predicted: FloatArray, manual: FloatArray, seed: int) -> Estimate:
+    try:
+        pairs = complete_pairs(manual, predicted, "repeatability")
+    except UserError:
+        return Estimate(np.nan, np.nan, np.nan)
+    n = pairs.n
+    shapes = generalized_procrustes(np.concatenate([pairs.manual, pairs.predicted])).shapes
+    both = np.stack([shapes[:n], shapes[n:]], axis=1)
+    generator = np.random.default_rng(seed)
+    drawn = [procrustes_anova(both[generator.integers(n, size=n)]).repeatability for _ in range(RESAMPLES)]
+    return estimate(procrustes_anova(both).repeatability, np.array(drawn))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pronotum.data import Dataset, Problem
+from pronotum.evaluation.verdict import Verdict
 from pronotum.morphometrics.superimposition import centroid_size
 
 UNIT_HEADS = {"px": "px", "percent_centroid_size": "% CS", "mm": "mm", "px_256x192": "px 256x192"}
@@ -78,6 +79,20 @@ def evaluation_text(table: Sequence[Mapping[str, Any]], baseline: Sequence[Mappi
         ]
         blocks.append("\n".join([f"error in {UNIT_HEADS[unit]}", head, *rows]))
     return "\n\n".join(blocks)
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """The verdict for people: the answer, and every rule with what was found."""
+    marks = {True: "ok", False: "NO", None: "?"}
+    lines = [f"{verdict.grade.upper()}: {verdict.sentence}"]
+    lines += [
+        f"  {marks[check.passed]:>2}  {check.question} {check.found} (wanted: {check.wanted})"
+        for check in verdict.checks
+    ]
+    if verdict.review:
+        more = f" and {len(verdict.review) - 12} more" if len(verdict.review) > 12 else ""
+        lines.append(f"look at: {', '.join(verdict.review[:12])}{more}")
+    return "\n".join(lines)
 
 
 def _number(value: float | None, width: int) -> str:

@@ -1,0 +1,126 @@
+"""From files or a cross-validation to the evidence and the verdict: one function per origin of the predictions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path, PureWindowsPath
+
+import numpy as np
+
+from pronotum import formats
+from pronotum.crossvalidation import CrossValidation
+from pronotum.data import Dataset
+from pronotum.errors import UserError
+from pronotum.evaluation.distances import Scales, distances, mean_shape_distances
+from pronotum.evaluation.evidence import Sets
+from pronotum.landmark_sets import LandmarkSets, key_of
+from pronotum.landmarks import FloatArray
+from pronotum.morphometrics.superimposition import mean_shape, superimpose
+
+MANUAL, PREDICTED, REPEAT = "manual", "predicted", "repeat"
+
+
+def of_files(found: LandmarkSets, *, groups: tuple[str, ...] = (), margin: float | None = None) -> Sets:
+    """Sets of files; the mean shape is that of the manual landmarks of the other specimens.
+
+    Args:
+        found: with the sources `MANUAL`, `PREDICTED` and perhaps `REPEAT`.
+        groups: (N,) of the specimens.
+        margin: declared beforehand, % of centroid size.
+    """
+    manual = found.points[MANUAL]
+    sizes = [size or (0, 0) for size in found.sizes]
+    scales = Scales.of(manual, [size if all(size) else (1, 1) for size in sizes], list(found.scales))
+    known = np.array([all(size) for size in sizes])
+    scales = replace(scales, paper=np.where(known, scales.paper, np.nan))
+    return Sets(
+        found.names,
+        found.landmarks,
+        manual,
+        found.points[PREDICTED],
+        mean_of_others_distances(manual),
+        scales,
+        found.points.get(REPEAT),
+        groups,
+        margin,
+    )
+
+
+def mean_of_others_distances(manual: FloatArray) -> FloatArray:
+    """(N, K) errors of the mean shape of the other specimens, placed perfectly; in the unit of the points.
+
+    Args:
+        manual: (N, K, 2); NaN = missing.
+
+    The mean of all is corrected for each specimen's own share in it, which for complete specimens is the mean of the
+    others to first order.
+    """
+    n = len(manual)
+    mean = mean_shape(manual)
+    moved = superimpose(manual, np.broadcast_to(mean, manual.shape))
+    own = np.where(np.isnan(moved), mean, moved)
+    others = mean + (mean - own) / max(n - 1, 1)
+    placed = superimpose(others, manual)
+    return distances(placed, manual)
+
+
+def of_crossvalidation(
+    found: CrossValidation, *, repeat: Path | None = None, groups: tuple[str, ...] = (), margin: float | None = None
+) -> tuple[Sets, tuple[str, ...]]:
+    """Sets of a cross-validation; the mean shape is that of the specimens each model has learnt from.
+
+    Args:
+        found: out-of-fold predictions.
+        repeat: file with a second digitisation of some of the specimens, matched by photograph.
+        groups: (N,) of the specimens.
+        margin: declared beforehand, % of centroid size.
+
+    Returns:
+        the sets, and what of the repeat had to be left out.
+
+    Raises:
+        UserError: a broken file, another number of landmarks, or not one specimen of the data in it.
+    """
+    data = found.data
+    baseline = np.stack(
+        [
+            mean_shape_distances(shape, points[None])[0]
+            for shape, points in zip(found.mean_shapes, data.points, strict=True)
+        ]
+    )
+    again, left_out = _repeat(data, repeat) if repeat else (None, ())
+    sets = Sets(
+        tuple(data.names),
+        data.scheme.names,
+        data.points,
+        found.predicted,
+        baseline,
+        Scales.of(data.points, list(data.sizes), [specimen.scale for specimen in data.landmarks]),
+        again,
+        groups,
+        margin,
+    )
+    return sets, left_out
+
+
+def _repeat(data: Dataset, path: Path) -> tuple[FloatArray, tuple[str, ...]]:
+    """(N, K, 2) second digitisation, NaN where there is none; and which of its specimens the data do not have."""
+    sizes = zip(data.landmarks, data.sizes, strict=True)
+    heights = {PureWindowsPath(one.image).stem.casefold(): size[1] for one, size in sizes}
+    again = formats.load(path, lambda image: heights.get(PureWindowsPath(image).stem.casefold()))
+    key = key_of([data.landmarks.specimens, again])
+    rows = {key(specimen): specimen for specimen in again}
+    known = {key(specimen) for specimen in data.landmarks}
+    n_landmarks = data.scheme.n_landmarks
+    if not known & rows.keys():
+        found = f"none of the {len(known)} specimens"
+        raise UserError(path, found=found, expected="some of them, named as in the data", remedy="see --repeat")
+    other = next((one for one in again if one.n_landmarks != n_landmarks), None)
+    if other:
+        found = f"{other.name} has {other.n_landmarks} landmarks"
+        raise UserError(path, found=found, expected=f"{n_landmarks} as in the data")
+    missing = np.full((n_landmarks, 2), np.nan)
+    points = np.stack([rows[key(one)].points if key(one) in rows else missing for one in data.landmarks])
+    extra = [specimen.name for one, specimen in rows.items() if one not in known]
+    listed = ", ".join(extra[:5]) + (" ..." if len(extra) > 5 else "")
+    return points, (f"{len(extra)} specimens of {path.name} are not in the data: {listed}",) if extra else ()
