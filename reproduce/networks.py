@@ -95,7 +95,7 @@ def one(data: Dataset, name: str, folder: Path, asked: argparse.Namespace) -> di
 
 def losses(run: Run) -> paper.Losses:
     """Losses per epoch of a run."""
-    measures = [epoch["measures"] for epoch in run.read_events("epoch")]
+    measures = [epoch["measures"] for epoch in run.epochs()]
     return paper.Losses(*(np.array([one[kind] for one in measures]) for kind in ("train_mse", "valid_mse")))
 
 

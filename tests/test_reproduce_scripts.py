@@ -58,7 +58,7 @@ def finished(tmp_path_factory) -> Path:
     for run in folder.glob("rounds/*/*/*/run"):
         for epoch in (1, 2):
             measures = {"train_mse": 0.1 / epoch, "valid_mse": 0.2 / epoch}
-            Run(run).note({"event": "epoch", "measures": measures})
+            Run(run).note({"event": "epoch", "stage": "ebnet", "epoch": epoch, "measures": measures})
     return folder
 
 

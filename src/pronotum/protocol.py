@@ -416,7 +416,7 @@ class Reproduction:
         found = {}
         for number in self.numbers:
             run = Run(self.folder / "rounds" / f"{number:02d}" / part / method / "run")
-            epochs = [epoch["measures"] for epoch in run.read_events("epoch") if "train_mse" in epoch["measures"]]
+            epochs = [epoch["measures"] for epoch in run.epochs() if "train_mse" in epoch["measures"]]
             if epochs:
                 train = np.array([epoch["train_mse"] for epoch in epochs])
                 valid = np.array([epoch.get("valid_mse", np.nan) for epoch in epochs])

@@ -82,6 +82,12 @@ class Run:
             if event.get("event") == kind:
                 yield event
 
+    def epochs(self) -> list[dict[str, Any]]:
+        """Every epoch once, in order: one that was done again after an interruption counts as it was done last."""
+        latest = {(event["stage"], event["epoch"]): event for event in self.read_events("epoch")}
+        stages = list(dict.fromkeys(stage for stage, _ in latest))
+        return [latest[key] for key in sorted(latest, key=lambda key: (stages.index(key[0]), key[1]))]
+
 
 def claim(path: Path, described: dict[str, Any], what: str) -> None:
     """Say in a folder what runs there, so that it goes on where it was and nothing else is mixed into it.

@@ -15,7 +15,7 @@ COLOURS = {"coarse": "#0072b2", "fine": "#d55e00"}
 
 def figure(run: Run) -> Figure:
     """Loss of each stage, and error of the held-out specimens where there are any, against epochs."""
-    epochs = list(run.read_events("epoch"))
+    epochs = run.epochs()
     names = list(dict.fromkeys(epoch["stage"] for epoch in epochs))
     watched = any(epoch["error"] is not None for epoch in epochs)
     drawing = Figure(figsize=(9 if watched else 5.5, 3.4), layout="constrained")
