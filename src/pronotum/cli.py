@@ -18,7 +18,10 @@ from pronotum.errors import UserError
 
 if TYPE_CHECKING:
     from pronotum import workflows
-    from pronotum.data import Problem
+    from pronotum.data import Dataset, Problem
+    from pronotum.evaluation.evidence import Sets
+    from pronotum.evaluation.verdict import Rules
+    from pronotum.landmark_sets import LandmarkSets
     from pronotum.training import Epoch
 
 app = typer.Typer(
@@ -34,6 +37,25 @@ Photographs = Annotated[
 ]
 RunFolder = Annotated[Path, typer.Argument(help="Run folder of pronotum train, or a model file.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Model = Annotated[str | None, typer.Option(help="heatmap (default), or the paper's ebnet1, ebnet2 or ebnet3.")]
+Preset = Annotated[
+    str | None, typer.Option(help="fast, standard or best; for ebnet compressed, paper or paper-finetune.")
+]
+Seed = Annotated[int, typer.Option(help="Of all random numbers.", min=0)]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="Change a setting, e.g. augmentation.rotation=180.")]
+Group = Annotated[
+    str | None, typer.Option(help="Column of the covariates that must not be divided: population, camera, operator.")
+]
+CovariateTable = Annotated[
+    Path | None, typer.Option(help="CSV with a column image or id and others; default covariates.csv beside the data.")
+]
+Repeat = Annotated[
+    Path | None, typer.Option(help="A second manual digitisation of some specimens: the human error to compare with.")
+]
+Margin = Annotated[
+    float | None, typer.Option(help="Error declared acceptable beforehand, % of centroid size.", min=0.0001)
+]
+ProjectFile = Annotated[Path | None, typer.Option(help="Project file; default pronotum.toml beside the data.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead (see docs/json.md).")]
 
 
@@ -67,16 +89,12 @@ def train(
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="New run folder.")],
     photographs: Photographs = None,
-    model: Annotated[
-        str | None, typer.Option(help="heatmap (default), or the paper's ebnet1, ebnet2 or ebnet3.")
-    ] = None,
+    model: Model = None,
     start: Annotated[
         Path | None, typer.Option("--from", help="Run or model file to start from, also one with other landmarks.")
     ] = None,
-    preset: Annotated[
-        str | None, typer.Option(help="fast, standard or best; for ebnet compressed, paper or paper-finetune.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of all random numbers.", min=0)] = 0,
+    preset: Preset = None,
+    seed: Seed = 0,
     device: Device = "auto",
     held_out: Annotated[
         float | None,
@@ -86,9 +104,7 @@ def train(
             max=0.5,
         ),
     ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a setting, e.g. augmentation.rotation=180.")
-    ] = None,
+    settings: Settings = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was interrupted.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -178,6 +194,125 @@ def evaluate(
     else:
         _print_evaluation(evaluation)
     _finish(evaluation.problems, missed=workflows.missed_bar(evaluation, max_error))
+
+
+@app.command()
+def crossvalidate(
+    data: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Run folder; goes on where it was interrupted.")],
+    photographs: Photographs = None,
+    folds: Annotated[int, typer.Option(help="Number of folds.", min=2)] = 5,
+    group: Group = None,
+    covariates: CovariateTable = None,
+    repeat: Repeat = None,
+    margin: Margin = None,
+    project: ProjectFile = None,
+    model: Model = None,
+    preset: Preset = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Predict every specimen by a model that has not seen it, and report whether predictions may replace manual work.
+
+    Leaves a final model of all specimens in the run folder, and the report.
+
+    Example: pronotum crossvalidate wings/ -o wings-run --repeat second-look.tps
+    """
+    from pronotum import comparison, crossvalidation, workflows
+    from pronotum import project as projects
+
+    found = workflows.check(data, photographs=photographs)
+    declared = projects.find(data, project)
+    groups = _groups(data, covariates, group, found)
+    options = workflows.TrainOptions(preset, seed, device, None, _overrides(settings or []), model)
+    with _progress("", quiet=as_json) as (on_share, _):
+        done = crossvalidation.crossvalidate(found, out, options, n_folds=folds, groups=groups, on_share=on_share)
+    chosen = margin or declared.margin
+    sets, left_out = comparison.of_crossvalidation(done, repeat=repeat, groups=groups, margin=chosen)
+    together = f"photographs and specimens of one {group}" if group else "photographs"
+    origin = f"{folds}-fold cross-validation; {together} stay together; every prediction is out of fold."
+    _report(
+        sets, declared.verdict, out, (found.photographs, origin, f"Cross-validation of {data.name}", left_out), as_json
+    )
+    _finish(done.problems)
+
+
+@app.command()
+def agree(
+    manual: Annotated[Path, typer.Argument(help="Landmark file of the manual landmarks.")],
+    predicted: Annotated[Path, typer.Argument(help="Landmark file of the predictions, from any program.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the report.")],
+    repeat: Repeat = None,
+    photographs: Annotated[
+        Path | None, typer.Option("--photographs", help="Folder of the photographs, for pictures and for px units.")
+    ] = None,
+    group: Group = None,
+    covariates: CovariateTable = None,
+    margin: Margin = None,
+    project: ProjectFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Report whether one set of landmarks may replace another, e.g. the predictions of any program manual ones.
+
+    Example: pronotum agree manual.tps predicted.tps -o report --repeat second-look.tps
+    """
+    from pronotum import comparison, landmark_sets
+    from pronotum import project as projects
+
+    sources = {comparison.MANUAL: manual, comparison.PREDICTED: predicted}
+    sources |= {comparison.REPEAT: repeat} if repeat else {}
+    found = landmark_sets.open_sets(sources, photographs=photographs, partial=(comparison.REPEAT,))
+    declared = projects.find(manual, project)
+    groups = _groups(manual, covariates, group, found)
+    sets = comparison.of_files(found, groups=groups, margin=margin or declared.margin)
+    origin = (
+        f"{predicted.name} beside {manual.name}; whether a model had seen these specimens cannot be told from files."
+    )
+    title = f"Agreement of {predicted.name} with {manual.name}"
+    _report(sets, declared.verdict, out, (found.photographs, origin, title, found.remarks), as_json)
+    _finish(found.remarks)
+
+
+@app.command("learning-curve")
+def learning_curve(
+    data: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder; goes on where it was interrupted.")],
+    photographs: Photographs = None,
+    sizes: Annotated[
+        str | None, typer.Option(help="Specimens to learn from, e.g. 10,20,40; default four sizes.")
+    ] = None,
+    folds: Annotated[int, typer.Option(help="Each tests one part of the specimens.", min=2)] = 4,
+    run: Annotated[int | None, typer.Option(help="Only the first so many folds.", min=1)] = None,
+    model: Model = None,
+    preset: Preset = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure whether more digitising pays: error and repeatability against the number of specimens learnt from.
+
+    Example: pronotum learning-curve wings/ -o wings-curve --sizes 10,20,40
+    """
+    from pronotum import learning_curve as curve
+    from pronotum import workflows
+    from pronotum.report import growth_page
+
+    found = workflows.check(data, photographs=photographs)
+    options = workflows.TrainOptions(preset, seed, device, None, _overrides(settings or []), model)
+    wanted = _numbers("--sizes", sizes) if sizes else ()
+    with _progress("", quiet=as_json) as (on_share, _):
+        trials = curve.run(found, out, options, sizes=wanted, n_folds=folds, run_folds=run, on_share=on_share)
+    summary = growth_page.write(trials.data.subset(trials.tested), trials.sizes, trials.predicted, out, seed=seed)
+    if as_json:
+        _print_json(summary)
+    else:
+        for line in growth_page.lines(summary):
+            typer.echo(line)
+        typer.echo(f"curve: {out / 'learning_curve.png'}")
+    _finish(trials.problems)
 
 
 @app.command()
@@ -357,7 +492,48 @@ def _print_evaluation(evaluation: workflows.Evaluation) -> None:
         typer.echo(f"note: {remark}")
 
 
-def _finish(problems: Sequence[Problem], *, missed: str | None = None) -> None:
+def _numbers(option: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(number) for number in text.split(","))
+    except ValueError:
+        raise UserError(f"{option} {text}", found="not understood", expected="numbers, as 10,20,40") from None
+
+
+def _groups(data: Path, table: Path | None, column: str | None, specimens: Dataset | LandmarkSets) -> tuple[str, ...]:
+    """The group of each specimen, from the table that was named or the one beside the data."""
+    from pronotum import covariates
+
+    if column is None:
+        return ()
+    beside = (data if data.is_dir() else data.parent) / "covariates.csv"
+    return covariates.read(table or beside).of(specimens.specimens, column)
+
+
+def _report(
+    sets: Sets,
+    rules: Rules,
+    out: Path,
+    shown: tuple[Sequence[Path | None], str, str, Sequence[str]],
+    as_json: bool,
+) -> None:
+    """Judge, write the report and its files, and print the answer."""
+    from pronotum.evaluation import evidence as evidences
+    from pronotum.evaluation import verdict as verdicts
+    from pronotum.report import agreement_files, agreement_page, text
+
+    photographs, origin, title, remarks = shown
+    evidence = evidences.gather(sets)
+    verdict = verdicts.judge(evidence, rules)
+    contents = agreement_page.Contents(title, evidence, verdict, rules, remarks, photographs, origin)
+    agreement_files.write_files(contents, out)
+    if as_json:
+        _print_json(agreement_files.as_json(evidence, verdict, rules))
+    else:
+        typer.echo(text.verdict_text(verdict))
+        typer.echo(f"report: {out / 'report.html'}")
+
+
+def _finish(problems: Sequence[Problem | str], *, missed: str | None = None) -> None:
     """Name what was left out, and exit with 1 if anything was or a bar was missed."""
     for problem in problems:
         typer.echo(f"left out: {problem}", err=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,22 +9,14 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
-from PIL import Image
 
 from pronotum import __version__
 from pronotum.data import Dataset
 from pronotum.files import write_text
 from pronotum.landmarks import FloatArray
-from pronotum.report import curves, overlays
+from pronotum.report import curves, embedding, overlays
+from pronotum.report.wording import UNITS
 from pronotum.runs import Run
-
-UNITS = {
-    "px": "px of the photograph",
-    "percent_centroid_size": "% of centroid size",
-    "px_256x192": "px of the paper's 256x192 frame",
-    "mm": "mm",
-}
-
 
 @dataclass(frozen=True, eq=False)
 class Contents:
@@ -64,7 +54,7 @@ def write(contents: Contents, path: Path) -> None:
     pictures = [
         {
             "caption": f"{kind}: {contents.data.photographs[i].name}, mean error {mean[i]:.1f} px",
-            "data": _jpeg(
+            "data": embedding.jpeg(
                 overlays.overlay(
                     contents.data.photographs[i],
                     contents.predicted[i],
@@ -79,8 +69,8 @@ def write(contents: Contents, path: Path) -> None:
         contents=contents,
         units=[(unit, label) for unit, label in UNITS.items() if unit in contents.table[0]],
         pictures=pictures,
-        curve=_png(curves.figure(contents.run)),
-        distribution=_png(_distribution(contents)),
+        curve=embedding.png(curves.figure(contents.run)),
+        distribution=embedding.png(_distribution(contents)),
         version=__version__,
     )
     write_text(path, page)
@@ -107,14 +97,3 @@ def _distribution(contents: Contents) -> Figure:
     axis.grid(axis="y", alpha=0.3)
     return drawing
 
-
-def _png(drawing: Figure) -> str:
-    buffer = io.BytesIO()
-    drawing.savefig(buffer, dpi=120, format="png")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _jpeg(picture: Image.Image) -> str:
-    buffer = io.BytesIO()
-    picture.save(buffer, format="JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
