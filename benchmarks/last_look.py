@@ -24,7 +24,7 @@ from pronotum.data import Dataset
 from pronotum.evaluation.distances import Scales, distances, summary
 from pronotum.evaluation.folds import grouped_folds
 from pronotum.landmarks import FloatArray
-from pronotum.models.architecture import Landmarker
+from pronotum.models.architecture import Answer, Landmarker
 from pronotum.models.heatmap import HeatmapModel, rescale
 from pronotum.pictures import shrink
 
@@ -35,11 +35,11 @@ class WithoutLastLook:
     def __init__(self, model: HeatmapModel) -> None:
         self.model, self.config = model, model.config
 
-    def answer(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    def answer(self, pictures: Tensor) -> Answer:
         """As `HeatmapModel.answer`."""
         details = shrink(pictures, self.config.detail)
         points, confidence = self.model.locate(shrink(details, self.config.frame), details)
-        return rescale(points, self.config.detail, self.config.picture), confidence
+        return Answer(rescale(points, self.config.detail, self.config.picture), confidence)
 
 
 def predict(model: Landmarker, data: Dataset) -> FloatArray:

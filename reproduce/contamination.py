@@ -4,8 +4,8 @@ python reproduce/contamination.py SHARED/beetle-founding-256 -o OUT --specimens 
 
 Beetles are drawn around published configurations. Each round trains every part from scratch and
 fine-tunes it from a combined pre-training on pronotum, elytra and head: once *clean*, pre-trained for each round
-without the specimens it tests, and once *contaminated*, pre-trained for the last round only and used in all, as the
-paper did. Trainings from scratch are the same in both. Writes OUT/contamination.csv and .html; goes on where it was.
+without the specimens it tests, and once *contaminated*, pre-trained for the last round only and used in all that are
+run, as the paper did. Trainings from scratch are the same in both. Writes OUT/contamination.csv and .html; goes on where it was.
 
 The paper's network at full size and length needs a GPU: --set epochs=5000 --set model.frame=[256,192].
 """
@@ -82,6 +82,7 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--specimens", type=int, default=36)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--run", type=int, help="only the first so many rounds")
     parser.add_argument("--parts", default="pronotum,elytra,head,mandible_right,mandible_left")
     parser.add_argument("--model", default="ebnet3")
     parser.add_argument("--seed", type=int, default=0)
@@ -96,22 +97,26 @@ def main() -> None:
     numbers = {step: {"epochs": epochs} if epochs else {} for step, epochs in steps.items()}
     protocol = Protocol(
         n_rounds=asked.rounds,
+        run=asked.run,
         seed=asked.seed,
         options=workflows.TrainOptions(None, asked.seed, asked.device, 0.0, overrides, asked.model),
         settings={"pretrain": numbers["pretrain"], "fine_tuned": {**PUBLISHED_RATES, **numbers["fine_tuned"]}},
         pretrain=PRETRAIN,
         dropped=DROPPED,
     )
+    last = asked.run or asked.rounds
     only, made = tuple(asked.parts.split(",")), {}
-    for kind, chosen in (("clean", protocol), ("contaminated", replace(protocol, pretrain_round=asked.rounds))):
+    for kind, chosen in (("clean", protocol), ("contaminated", replace(protocol, pretrain_round=last))):
         subject = Reproduction(asked.out / "beetles", asked.out / kind, chosen, only, on_step=print)
         if kind == "contaminated":
-            take_over(asked.out / "clean", subject.folder, asked.rounds)
+            take_over(asked.out / "clean", subject.folder, last)
         made[kind] = subject.execute()
         paper_results.write(subject, made[kind])
     found = [gains(made["clean"][part], made["contaminated"][part], subject.plan) for part in only]
     table = pd.concat(found, ignore_index=True)
-    remarks = [f"{asked.specimens} synthetic specimens, {asked.rounds} rounds, seed {asked.seed}, {asked.model}"]
+    remarks = [
+        f"{asked.specimens} synthetic specimens, {last} of {asked.rounds} rounds, seed {asked.seed}, {asked.model}"
+    ]
     remarks += [remark for part in made["contaminated"].values() for remark in part.remarks()]
     for suffix in ("csv", "html"):
         table_files.write(table, asked.out / f"contamination.{suffix}", title="Gain of fine-tuning", remarks=remarks)

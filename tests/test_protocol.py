@@ -1,16 +1,18 @@
 """The paper's protocol, small: two parts of synthetic beetles, two rounds, trainings of a few steps."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from pronotum import demo, formats, paper_results, protocol, workflows
 from pronotum.cli import main
 from pronotum.errors import UserError
-from pronotum.evaluation.part import FINE_TUNED, SCRATCH
+from pronotum.evaluation.part import CLASSICAL, FINE_TUNED, SCRATCH
 from pronotum.formats import ebnet_csv
 
 SETTINGS = {"coarse_steps": 2, "fine_steps": 2, "coarse_epochs": 1, "fine_epochs": 1}
@@ -147,6 +149,50 @@ def test_what_is_done_is_not_done_again(parts, clean):
     assert again["head"].predicted[SCRATCH] == pytest.approx(before, abs=1e-6)
 
 
+def test_image_processing_is_asked_beside_the_networks_whenever_it_is_wanted(parts, tmp_path):
+    demo.draw_beetles(tmp_path / "parts" / "mandible_left", "mandible_left", n=8, seed=0, size=(512, 384))
+    shutil.copytree(parts / "head", tmp_path / "parts" / "head")
+    for photograph in (tmp_path / "parts" / "head" / "images").iterdir():
+        Image.new("RGB", (256, 192), "white").save(photograph)  # all specimens of a part fail
+    folder = tmp_path / "out"
+    before = protocol.Reproduction(tmp_path / "parts", folder, small()).execute()
+    assert before["head"].methods == (SCRATCH,)
+    asked = {"classical": True, "settings": {CLASSICAL: {"model.references": 1}}}
+    made, said = carry_out(tmp_path / "parts", folder, **asked)
+    assert said == [f"round {number}, {part}, classical" for number in (1, 2) for part in ("head", "mandible_left")]
+    subject = protocol.reopen(folder)
+    assert subject.protocol.methods == (SCRATCH, CLASSICAL)
+    assert subject.n_finished == subject.n_trainings == 8
+    config = json.loads((folder / "rounds" / "01" / "mandible_left" / CLASSICAL / "run" / "config.json").read_text())
+    assert (config["model"]["references"], config["data"]["specimens"]) == (1, 4)
+    found = subject.part("mandible_left")
+    assert np.isfinite(found.predicted[CLASSICAL]).all()
+    assert found.predicted[CLASSICAL] == pytest.approx(made["mandible_left"].predicted[CLASSICAL])
+    assert found.predicted[SCRATCH] == pytest.approx(before["mandible_left"].predicted[SCRATCH], abs=1e-6)
+    assert np.isnan(made["head"].predicted[CLASSICAL]).all()
+    assert "80 of 80 landmarks were not placed by classical" in made["head"].remarks()[0]
+    tables, figures = folder / "tables", folder / "figures"
+    assert pd.read_csv(tables / "head-distances-classical.csv").iloc[-1]["n"] == 0
+    assert "were not placed by classical" in (tables / "head-scores.html").read_text()
+    assert (figures / "mandible_left-overlays-classical.png").exists()
+    assert (figures / "head-sheet-classical.png").exists()
+    assert not (figures / "head-overlays-classical.png").exists()
+    with pytest.raises(UserError, match="a protocol with other protocol"):
+        protocol.Reproduction(tmp_path / "parts", folder, small(classical=True)).execute()
+
+
+def test_what_a_version_wrote_that_knew_no_image_processing_goes_on(parts, clean, tmp_path):
+    shutil.copytree(clean[0], tmp_path / "out")
+    file = tmp_path / "out" / protocol.DESCRIPTION
+    described = json.loads(file.read_text())
+    del described["protocol"]["classical"]
+    file.write_text(json.dumps(described))
+    said = []
+    chosen = small(pretrain=("pronotum", "head"))
+    protocol.Reproduction(parts, tmp_path / "out", chosen, on_step=said.append).execute()
+    assert said == []
+
+
 def test_the_papers_way_is_stamped_contaminated(parts, tmp_path):
     made, said = carry_out(parts, tmp_path, pretrain=("pronotum", "head"), pretrain_round=2)
     assert sum("pre-training" in step for step in said) == 1
@@ -170,6 +216,8 @@ def test_mistakes_are_found_before_anything_is_trained(parts, tmp_path):
         checked(n_rounds=9)
     with pytest.raises(UserError, match="round 3 of 2; expected 1 to 2"):
         checked(pretrain=("head",), pretrain_round=3)
+    with pytest.raises(UserError, match=r"--set model.mod: no such setting; did you mean 'mode'"):
+        checked(classical=True, settings={CLASSICAL: {"model.mod": "legacy"}})
     with pytest.raises(UserError, match="did you mean 'head'"):
         protocol.open_parts(parts, ["heat"])
     with pytest.raises(UserError, match="expected part=numbers"):
@@ -220,8 +268,15 @@ def test_the_command_runs_it(parts, tmp_path, capsys):
         "heatmap",
     ]
     settings = [word for name, value in SETTINGS.items() for word in ("--set", f"{name}={value}")]
-    with pytest.raises(SystemExit) as stop:
+    settings += ["--set", "classical.references=2"]
+    with pytest.raises(SystemExit) as refused:
         main([str(word) for word in [*arguments, *settings]])
+    assert refused.value.code == 2
+    assert "no image processing asked for; add --classical" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        main([str(word) for word in [*arguments, *settings, "--classical"]])
     assert not stop.value.code
     assert "round 1, pronotum, scratch" in capsys.readouterr().out
     assert len(pd.read_csv(tmp_path / "tables" / "pronotum-distances-scratch.csv")) == 9
+    config = json.loads((tmp_path / "rounds" / "01" / "pronotum" / CLASSICAL / "run" / "config.json").read_text())
+    assert config["model"]["references"] == 2

@@ -37,12 +37,23 @@ Photographs = Annotated[
 ]
 RunFolder = Annotated[Path, typer.Argument(help="Run folder of pronotum train, or a model file.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Model = Annotated[str | None, typer.Option(help="heatmap (default), or the paper's ebnet1, ebnet2 or ebnet3.")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="heatmap (default); classical, image processing for 1 to 5 specimens of dark things on a bright ground; "
+        "or the paper's ebnet1, ebnet2 or ebnet3."
+    ),
+]
 Preset = Annotated[
     str | None, typer.Option(help="fast, standard or best; for ebnet compressed, paper or paper-finetune.")
 ]
 Seed = Annotated[int, typer.Option(help="Of all random numbers.", min=0)]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="Change a setting, e.g. augmentation.rotation=180.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Change a setting, e.g. augmentation.rotation=180; one of the model: model.mode=legacy."
+    ),
+]
 Group = Annotated[
     str | None, typer.Option(help="Column of the covariates that must not be divided: population, camera, operator.")
 ]
@@ -129,7 +140,8 @@ def train(
     else:
         error = "" if result.error is None else f", mean error on held-out specimens {result.error:.2f} px"
         typer.echo(f"trained on {result.n_train} specimens in {result.seconds:.0f} s{error}")
-        typer.echo(f"run: {out} (model.safetensors, learning_curve.png)")
+        made = [path.name for path in (result.run.model, result.run.curve) if path.exists()]
+        typer.echo(f"run: {out} ({', '.join(made)})")
     _finish(result.problems)
 
 
@@ -143,6 +155,8 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Place landmarks on photographs: predictions.tps, predictions.csv and overlays.
+
+    A landmark that the model cannot place is -1 -1 in the TPS file and empty in the CSV, whose column remark says why.
 
     Example: pronotum predict wings-run new-wings/ -o results
     """
@@ -366,11 +380,20 @@ def reproduce(
     pretrain_fold: Annotated[
         int | None, typer.Option(help="Pre-train once, for this round, as the paper did (7): CONTAMINATES the others.")
     ] = None,
+    classical: Annotated[
+        bool,
+        typer.Option("--classical", help="Also predict every round by image processing, from the same specimens."),
+    ] = False,
     model: Annotated[str, typer.Option(help="ebnet1, ebnet2, ebnet3 or heatmap.")] = "ebnet3",
     preset: Annotated[str | None, typer.Option(help="Of every training; paper = the published schedules.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     device: Device = "auto",
-    settings: Annotated[list[str] | None, typer.Option("--set", help="Change a setting of every training.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Change a setting of every training; one of the image processing: classical.mode=legacy."
+        ),
+    ] = None,
 ) -> None:
     """Run the protocol of Le et al. on your parts: rounds, combined pre-training, fine-tuning, tables and figures.
 
@@ -379,21 +402,23 @@ def reproduce(
     from pronotum import paper_results, protocol, workflows
 
     steps = {"scratch": epochs, "pretrain": pretrain_epochs, "fine_tuned": finetune_epochs}
+    overrides, of_classical = protocol.split_settings(_overrides(settings or []))
+    if of_classical and not classical:
+        raise UserError("--set classical.", found="no image processing asked for", remedy="add --classical")
     chosen = protocol.Protocol(
         n_rounds=rounds,
         round_size=round_size,
         run=run,
         seed=seed,
         # The published schedules learn from all training specimens; the paper held none of them out.
-        options=workflows.TrainOptions(
-            preset, seed, device, 0.0 if preset == "paper" else None, _overrides(settings or []), model
-        ),
-        settings={step: {"epochs": number} for step, number in steps.items() if number is not None},
+        options=workflows.TrainOptions(preset, seed, device, 0.0 if preset == "paper" else None, overrides, model),
+        settings=of_classical | {step: {"epochs": number} for step, number in steps.items() if number is not None},
         presets={"fine_tuned": "paper-finetune"} if preset == "paper" else {},
         pretrain=tuple(pretrain.split(",")) if pretrain else (),
         dropped=protocol.read_drops(drop or []),
         own_heads=own_heads,
         pretrain_round=pretrain_fold,
+        classical=classical,
     )
     only = tuple(parts.split(",")) if parts else ()
     with _progress("training", quiet=False) as (on_share, _):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from pronotum import geometry, pictures
 from pronotum.errors import UserError
@@ -27,15 +28,22 @@ class Prediction:
     Attributes:
         photograph: the file.
         size: (width, height) px.
-        points: (K, 2) px of the photograph, y down.
+        points: (K, 2) px of the photograph, y down; NaN = the model could not place this landmark.
         confidence: (K,) on [0, 1], the share of the networks' probability close to the answer; not calibrated. NaN
             where the network has none.
+        remark: why landmarks have no place, or whatever else the model says; "" = nothing.
     """
 
     photograph: Path
     size: tuple[int, int]
     points: FloatArray
     confidence: FloatArray
+    remark: str = ""
+
+    @property
+    def placed(self) -> NDArray[np.bool_]:
+        """(K,) True where the model has placed the landmark."""
+        return ~np.isnan(self.points[:, 0])
 
 
 def choose_device(name: str) -> torch.device:
@@ -85,15 +93,15 @@ def _answer(
     device: torch.device,
 ) -> Iterator[Prediction | UnreadablePhotograph]:
     readable = [picture for _, picture in items if isinstance(picture, pictures.Picture)]
-    points, confidence = np.empty((0, 0, 2)), np.empty((0, 0))
+    answers: Iterator[tuple[FloatArray, FloatArray, str]] = iter(())
     if readable:
-        together = pictures.as_batch(readable, device)
-        points, confidence = (value.cpu().double().numpy() for value in model.answer(together))
-    answers = iter(zip(points, confidence, strict=True))
+        said = model.answer(pictures.as_batch(readable, device))
+        points, confidence = (value.cpu().double().numpy() for value in (said.points, said.confidence))
+        answers = zip(points, confidence, said.remarks or [""] * len(points), strict=True)
     for path, picture in items:
         if isinstance(picture, pictures.Picture):
-            place, trust = next(answers)
+            place, trust, remark = next(answers)
             back = geometry.transform(np.linalg.inv(picture.matrix), place)
-            yield Prediction(path, picture.size, back, trust)
+            yield Prediction(path, picture.size, back, trust, remark)
         else:
             yield picture

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -97,8 +98,9 @@ def _figures(reproduction: Reproduction, part: Part) -> dict[str, Figure]:
 def _on_photographs(part: Part, album: Album) -> dict[str, Figure]:
     figures = {}
     for method in part.methods:
-        views = photo_figures.representative_views(part, album, method)
-        figures[f"overlays-{method}"] = photo_figures.overlays(views, method)
+        if not np.isnan(part.errors(method)).all():
+            views = photo_figures.representative_views(part, album, method)
+            figures[f"overlays-{method}"] = photo_figures.overlays(views, method)
         figures[f"sheet-{method}"] = photo_figures.contact_sheet(part, album, method)
     return figures
 

@@ -24,7 +24,7 @@ from pronotum import formats, geometry, workflows
 from pronotum.data import Dataset, open_data
 from pronotum.errors import UserError, did_you_mean
 from pronotum.evaluation import paper, prepared, rounds
-from pronotum.evaluation.part import FINE_TUNED, SCRATCH, Part
+from pronotum.evaluation.part import CLASSICAL, FINE_TUNED, SCRATCH, Part
 from pronotum.files import write_text
 from pronotum.landmarks import FloatArray, LandmarkSet, Scheme
 from pronotum.models import architecture
@@ -32,6 +32,7 @@ from pronotum.runs import Run
 from pronotum.training import Epoch
 
 DESCRIPTION = "protocol.json"
+OF_CLASSICAL = f"{CLASSICAL}."
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Protocol:
         run: only the first so many rounds.
         seed: of the rounds and of every training.
         options: of every training; its preset, and the overrides that all share.
-        settings: further overrides for "scratch", "pretrain" and "fine_tuned": ``{"scratch": {"epochs": 5000}}``.
+        settings: further overrides for "scratch", "pretrain" and "fine_tuned": ``{"scratch": {"epochs": 5000}}``;
+            those for "classical" are all it gets: ``{"classical": {"model.mode": "legacy"}}``.
         presets: another preset than that of the options for these steps: ``{"fine_tuned": "paper-finetune"}``.
         pretrain: parts that are learnt together before fine-tuning; empty = no fine-tuning.
         dropped: landmarks (1-based) of each part that are left out of the pre-training; the rest must agree in number.
@@ -53,6 +55,7 @@ class Protocol:
             the parts share outputs without homology as the paper did.
         pretrain_round: pre-train once, without the specimens that this round tests, and use it in all rounds, as the
             paper did (7); None pre-trains for every round without the specimens it tests.
+        classical: also predict every round by image processing, from the same training specimens.
     """
 
     n_rounds: int = 9
@@ -66,6 +69,13 @@ class Protocol:
     dropped: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     own_heads: bool = False
     pretrain_round: int | None = None
+    classical: bool = False
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What predicts every test specimen, in the order of figures."""
+        asked = {SCRATCH: True, FINE_TUNED: bool(self.pretrain), CLASSICAL: self.classical}
+        return tuple(method for method, wanted in asked.items() if wanted)
 
 
 AS_JSON = TypeAdapter(Protocol)
@@ -124,6 +134,21 @@ def read_drops(drops: Sequence[str]) -> dict[str, tuple[int, ...]]:
             raise UserError(f"--drop {drop}", found="not understood", expected="part=numbers, as elytra=1,6,9")
         read[part] = tuple(int(number) for number in numbers.split(","))
     return read
+
+
+def split_settings(overrides: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Overrides of every training apart from those of the image processing, which begin with ``classical.``.
+
+    Returns:
+        the former as they are, the latter as `Protocol.settings` wants them.
+    """
+    others, own = {}, {}
+    for name, value in overrides.items():
+        if name.startswith(OF_CLASSICAL):
+            own[workflows.OF_MODEL + name.removeprefix(OF_CLASSICAL)] = value
+        else:
+            others[name] = value
+    return others, {CLASSICAL: own} if own else {}
 
 
 def make_plan(names: Mapping[str, Sequence[str]], protocol: Protocol) -> rounds.Plan:
@@ -239,8 +264,8 @@ class Reproduction:
         """Find what cannot work before anything is trained.
 
         Raises:
-            UserError: parts that do not match, more rounds than specimens, unknown parts or landmarks, or a
-                pre-training round that is not there.
+            UserError: parts that do not match, more rounds than specimens, unknown parts or landmarks, a
+                pre-training round that is not there, or settings that image processing does not have.
         """
         protocol, plan = self.protocol, self.plan
         for part in (*protocol.pretrain, *protocol.dropped):
@@ -249,6 +274,9 @@ class Reproduction:
         if protocol.pretrain:
             chosen = {part: self.parts[part] for part in protocol.pretrain}
             combine(chosen, protocol.dropped, own_heads=protocol.own_heads)
+        if protocol.classical:
+            overrides = self._options(CLASSICAL, None).overrides
+            workflows.resolve(architecture.named(CLASSICAL), next(iter(self.parts.values())), overrides, None)
         if protocol.pretrain_round and not 1 <= protocol.pretrain_round <= plan.n_rounds:
             found = f"round {protocol.pretrain_round} of {plan.n_rounds}"
             raise UserError("--pretrain-fold", found=found, expected=f"1 to {plan.n_rounds}")
@@ -271,6 +299,8 @@ class Reproduction:
                 start = self._pretrained(number)
                 for part in self.parts:
                     self._round(part, number, FINE_TUNED, start)
+            for part in self.parts if self.protocol.classical else ():
+                self._round(part, number, CLASSICAL, None)
         return {part: self.part(part) for part in self.parts}
 
     def _write_down(self) -> None:
@@ -284,12 +314,14 @@ class Reproduction:
         path = self.folder / DESCRIPTION
         if path.exists():
             earlier, now = _essence(_read_description(path)), _essence(described)
+            if not earlier["protocol"]["classical"]:
+                earlier, now = _without_classical(earlier), _without_classical(now)
             changed = [name for name in now if earlier[name] != now[name]]
             if changed:
                 raise UserError(
                     self.folder,
                     found=f"a protocol with other {' and '.join(changed)}",
-                    expected="the same command as before, with more --run or another device at most",
+                    expected="the same command as before, with --classical, more --run or another device at most",
                     remedy="choose another name for -o, or delete it",
                 )
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -297,33 +329,41 @@ class Reproduction:
 
     @property
     def n_trainings(self) -> int:
-        """How many trainings the whole protocol needs."""
+        """How many trainings the whole protocol needs, those included that only keep a few specimens."""
         tested = sum(bool(self.rows(part, self.plan.tests[n - 1])) for n in self.numbers for part in self.parts)
-        if not self.protocol.pretrain:
-            return tested
-        return 2 * tested + (1 if self.protocol.pretrain_round else len(self.numbers))
+        pretrained = 1 if self.protocol.pretrain_round else len(self.numbers)
+        return len(self.protocol.methods) * tested + (pretrained if self.protocol.pretrain else 0)
 
     @property
     def n_finished(self) -> int:
         """How many of them are done."""
-        rounds_done = len(list(self.folder.glob("rounds/*/*/*/predictions.tps")))
+        patterns = [f"rounds/*/*/{method}/predictions.tps" for method in self.protocol.methods]
+        rounds_done = sum(len(list(self.folder.glob(pattern))) for pattern in patterns)
         return rounds_done + len(list(self.folder.glob("pretrained/*/model.safetensors")))
 
     def _train(self, data: Dataset, run: Run, step: str, start: Path | None) -> None:
         if run.model.exists():
             return
-        options = self.protocol.options
-        overrides = {**options.overrides, **self.protocol.settings.get(step, {})}
-        preset = self.protocol.presets.get(step, options.preset)
-        chosen = replace(options, seed=self.protocol.seed, preset=preset, overrides=overrides, start=start)
-        if start is not None:
-            chosen = replace(chosen, model=None)
+        chosen = self._options(step, start)
         done, total = self.n_finished, self.n_trainings
 
         def report(epoch: Epoch) -> None:
             self.on_share((done + epoch.progress) / total, f"training {done + 1} of {total}")
 
         workflows.train(data, run.folder, chosen, resume=run.config.exists(), on_epoch=report)
+
+    def _options(self, step: str, start: Path | None) -> workflows.TrainOptions:
+        """What is asked of the training of a step."""
+        options, own = self.protocol.options, self.protocol.settings.get(step, {})
+        if step == CLASSICAL:
+            return workflows.TrainOptions(
+                seed=self.protocol.seed, device=options.device, overrides=dict(own), model=CLASSICAL
+            )
+        preset = self.protocol.presets.get(step, options.preset)
+        chosen = replace(
+            options, seed=self.protocol.seed, preset=preset, overrides={**options.overrides, **own}, start=start
+        )
+        return chosen if start is None else replace(chosen, model=None)
 
     def _round(self, part: str, number: int, method: str, start: Path | None) -> None:
         """Train and predict one part in one round by one method, unless that is done."""
@@ -389,9 +429,8 @@ class Reproduction:
         used = data.subset(tested)
         frames = [geometry.letterbox(size, geometry.PAPER_FRAME) for size in used.sizes]
         heights = {names[row]: size[1] for row, size in zip(tested, used.sizes, strict=True)}
-        methods = [SCRATCH, *([FINE_TUNED] if self.protocol.pretrain else [])]
         predicted: dict[str, FloatArray] = {}
-        for method in methods:
+        for method in self.protocol.methods:
             found = {}
             for number in self.numbers:
                 file = self.folder / "rounds" / f"{number:02d}" / part / method / "predictions.tps"
@@ -449,7 +488,18 @@ def _read_description(path: Path) -> dict[str, Any]:
 
 
 def _essence(description: dict[str, Any]) -> dict[str, Any]:
-    """What must not change between two attempts: neither the device nor the number of rounds to run is among it."""
-    protocol = {name: value for name, value in description["protocol"].items() if name != "run"}
+    """What must not change between two attempts: neither the device nor the number of rounds to run is among it.
+
+    A description of a version that did not know a field yet has the field's default.
+    """
+    whole = AS_JSON.dump_python(AS_JSON.validate_python(description["protocol"]), mode="json")
+    protocol = {name: value for name, value in whole.items() if name != "run"}
     options = {name: value for name, value in protocol["options"].items() if name != "device"}
     return {"data": description["data"], "protocol": {**protocol, "options": options}}
+
+
+def _without_classical(essence: dict[str, Any]) -> dict[str, Any]:
+    """The same before image processing was asked for, which changes nothing of what is there already."""
+    protocol = essence["protocol"]
+    settings = {step: own for step, own in protocol["settings"].items() if step != CLASSICAL}
+    return {**essence, "protocol": {**protocol, "classical": False, "settings": settings}}

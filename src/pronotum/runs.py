@@ -38,6 +38,11 @@ class Run:
         return self.folder / "model.safetensors"
 
     @property
+    def curve(self) -> Path:
+        """The learning curve, where there were epochs."""
+        return self.folder / "learning_curve.png"
+
+    @property
     def checkpoint(self) -> Path:
         """State of a training under way."""
         return self.folder / "checkpoint.safetensors"

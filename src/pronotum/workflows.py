@@ -20,7 +20,7 @@ from pronotum.errors import UserError, did_you_mean
 from pronotum.evaluation import distances as dist
 from pronotum.evaluation.folds import hold_out
 from pronotum.formats import predictions as prediction_table
-from pronotum.landmarks import FloatArray, Landmarks
+from pronotum.landmarks import FloatArray, Landmarks, Scheme
 from pronotum.models import architecture, storage
 from pronotum.morphometrics.superimposition import mean_shape
 from pronotum.report import curves, overlays, page
@@ -28,7 +28,7 @@ from pronotum.runs import Run
 
 DEFAULT_MODEL = "heatmap"
 OF_MODEL = "model."
-MIN_SPECIMENS = 3
+MIN_SPECIMENS = architecture.MIN_SPECIMENS
 MIN_TO_HOLD_OUT = 30
 """With fewer specimens each is needed for training: none is held out and the last weights are kept."""
 
@@ -41,7 +41,8 @@ class TrainOptions:
         preset: ``fast``, ``standard`` or ``best`` for the default model; None takes the model's own default.
         seed: of all random numbers.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        held_out: share of specimens to watch for the learning curve and the best weights; None decides.
+        held_out: share of specimens to watch for the learning curve and the best weights; None decides. Nothing is
+            watched where the model does not learn in epochs.
         overrides: settings of the preset to change, by dotted name; those of the network begin with ``model.``.
         model: name of the architecture; None takes that of `start`, or the default model.
         start: an earlier run or model file whose weights this training starts from; None = from nothing.
@@ -145,49 +146,44 @@ def train(
     on_epoch: Callable[[training.Epoch], None] = lambda epoch: None,
     on_load: Callable[[int, int], None] = lambda done, total: None,
 ) -> TrainResult:
-    """Train the default model on a dataset and leave a run folder.
+    """Train a model, the default one if none is named, on a dataset and leave a run folder.
 
     Raises:
         UserError: too few specimens, a run in the way, a wrong option, or a loss that became infinite.
     """
-    require_enough(range(len(data)), data)
     device, run = inference.choose_device(options.device), Run(folder)
     earlier = open_model(options.start, options.device)[0] if options.start else None
     kind = architecture.named(options.model or (earlier.architecture if earlier else DEFAULT_MODEL))
-    of_model = {name.removeprefix(OF_MODEL): v for name, v in options.overrides.items() if name.startswith(OF_MODEL)}
-    of_training = {name: value for name, value in options.overrides.items() if not name.startswith(OF_MODEL)}
-    settings = override(kind.preset(options.preset), of_training)
-    config = override(kind.configure(data.scheme.n_landmarks, list(data.sizes)), of_model, OF_MODEL)
+    require_enough(range(len(data)), data, kind.least)
+    settings, config = resolve(kind, data, options.overrides, options.preset)
     if earlier:
-        require_same_kind(kind.name, earlier.architecture, options.start)
+        require_start(kind, earlier.architecture, options.start)
         config = kind.adapt(config, earlier.network.config)
-    digest = data.digest()
     described = {
-        "pronotum": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
+        **versions(),
         "device": str(device),
         "architecture": kind.name,
         "preset": options.preset or kind.default,
         "seed": options.seed,
-        "data": {"files": [str(path) for path in data.source], "specimens": len(data), "sha256": digest},
+        "data": {"files": [str(path) for path in data.source], "specimens": len(data), "sha256": data.digest()},
         "model": config.model_dump(mode="json"),
         "training": settings.model_dump(mode="json"),
     }
     run.check_free(resume=resume)
+    asked = data.subset(kind.choose(config, data.points)) if kind.choose else data
     loaded, kept, failed = pictures.load(
-        data.photographs,
-        data.points,
+        asked.photographs,
+        asked.points,
         picture=config.picture,
         detail=config.detail,
         frame=config.frame,
         patch=config.patch,
         progress=on_load,
     )
-    require_enough(kept, data, failed)
+    require_enough(kept, asked, kind.least, failed)
     run.begin(described, resume=resume)
-    data_kept = data.subset(kept)
-    share = options.held_out
+    data_kept = asked.subset(kept)
+    share = 0.0 if kind.choose else options.held_out
     if share is None:
         share = 0.1 if len(data_kept) >= MIN_TO_HOLD_OUT else 0.0
     learn, watch = hold_out(data_kept.groups, share, options.seed)
@@ -207,12 +203,14 @@ def train(
         stages,
         seed=options.seed,
         checkpoint=run.checkpoint,
-        identity=f"{digest} {settings.model_dump_json()} {options.start}",
+        identity=f"{described['data']['sha256']} {settings.model_dump_json()} {options.start}",
         resume=resume,
         on_epoch=record,
     )
-    error = stages[-1].validate(stages[-1].network) if stages[-1].validate else None
+    validate = stages[-1].validate if stages else None
+    error = validate(stages[-1].network) if validate else None
     seconds = history[-1].seconds if history else 0.0
+    shape = mean_shape((data if kind.choose else data_kept).points)
     card = {
         **described,
         "started_from": {**earlier.card, "fresh": fresh, "photographs": None} if earlier else None,
@@ -223,22 +221,48 @@ def train(
         "n_held_out": len(watch),
         "held_out_error_px": error,
         "training_seconds": seconds,
-        "mean_shape": [[None if np.isnan(v) else v for v in point] for point in mean_shape(data_kept.points)],
+        "mean_shape": [[None if np.isnan(v) else v for v in point] for point in shape],
     }
     storage.save(run.model, storage.StoredModel(kind.name, model, data.scheme, card))
     run.note({"event": "finished", "seconds": seconds, "held_out_error_px": error})
     run.checkpoint.unlink(missing_ok=True)
-    curves.draw(run, folder / "learning_curve.png")
-    problems = (*data.problems, *(Problem(e.where, str(e).removeprefix(f"{e.where}: ")) for e in failed))
+    if stages:
+        curves.draw(run, run.curve)
+    problems = (*data.problems, *map(as_problem, failed))
     return TrainResult(run, len(learn), len(watch), error, seconds, problems)
 
 
-def require_same_kind(asked: str, found: str, start: Path | None) -> None:
-    """Refuse to start one architecture from another's weights."""
-    if asked != found:
-        raise UserError(
-            f"--from {start}", found=f"a model '{found}'", expected=f"'{asked}'", remedy="leave --model out"
-        )
+def resolve(
+    kind: architecture.Architecture, data: Dataset, overrides: Mapping[str, Any], preset: str | None
+) -> tuple[Any, Any]:
+    """Settings of a training and config of a model, both with what was overridden.
+
+    Args:
+        kind: of the model.
+        data: what it is trained on.
+        overrides: settings by dotted name; those of the model begin with ``model.``.
+        preset: name; None = the default of the model.
+
+    Raises:
+        UserError: no such preset or setting, or a value that it cannot have.
+    """
+    of_model = {name.removeprefix(OF_MODEL): v for name, v in overrides.items() if name.startswith(OF_MODEL)}
+    of_training = {name: value for name, value in overrides.items() if not name.startswith(OF_MODEL)}
+    config = kind.configure(data.scheme.n_landmarks, list(data.sizes))
+    settings = kind.preset(preset)
+    for name in of_training:
+        if name in type(config).model_fields and name not in type(settings).model_fields:
+            raise UserError(f"--set {name}", found="a setting of the model", remedy=f"write --set {OF_MODEL}{name}=...")
+    return override(settings, of_training), override(config, of_model, OF_MODEL)
+
+
+def require_start(kind: architecture.Architecture, found: str, start: Path | None) -> None:
+    """Refuse to start one architecture from another's weights, or one that has none."""
+    where = f"--from {start}"
+    if kind.name != found:
+        raise UserError(where, found=f"a model '{found}'", expected=f"'{kind.name}'", remedy="leave --model out")
+    if kind.choose:
+        raise UserError(where, found=f"'{found}' has learnt nothing to start from", remedy="leave --from out")
 
 
 def fingerprints(data: Dataset) -> list[str]:
@@ -246,13 +270,13 @@ def fingerprints(data: Dataset) -> list[str]:
     return [group[:16] for group in data.groups]
 
 
-def require_enough(usable: Sequence[int], data: Dataset, failed: Sequence[UserError] = ()) -> None:
-    """Refuse to train on a handful of specimens."""
-    if len(usable) < MIN_SPECIMENS:
+def require_enough(usable: Sequence[int], data: Dataset, least: int, failed: Sequence[UserError] = ()) -> None:
+    """Refuse to train on fewer specimens than a model needs at least."""
+    if len(usable) < least:
         raise UserError(
             data.source[0],
             found=f"{len(usable)} specimens with readable photographs" + (f" ({failed[0]}; ...)" if failed else ""),
-            expected=f"at least {MIN_SPECIMENS}, better 30",
+            expected=f"at least {least}" + (", better 30" if least > 1 else ""),
             remedy="digitise more, or see pronotum check",
         )
 
@@ -277,28 +301,46 @@ def predict(
     Photographs stream through: memory does not grow with their number. The two files appear when all is done.
 
     Returns:
-        how many were landmarked, and those that could not be opened.
+        how many were landmarked; and those that could not be opened, or on which not every landmark was placed.
     """
     model, chosen = open_model(run, device)
     problems: list[Problem] = []
-    done = 0
+    opened = done = 0
     names = unique_names(photographs)
 
-    def answered() -> Iterator[tuple[Landmarks, int, FloatArray]]:
-        nonlocal done
+    def answered() -> Iterator[prediction_table.Row]:
+        nonlocal opened, done
         for number, answer in enumerate(inference.predict(model.network, photographs, device=chosen)):
             if isinstance(answer, inference.Prediction):
                 name = names[answer.photograph]
                 if draw:
                     overlays.one(answer.photograph, answer.points, out / "overlays" / f"{name.replace('/', '_')}.png")
-                done += 1
-                yield Landmarks(answer.points, image=name, id=str(done)), answer.size[1], answer.confidence
+                opened += 1
+                done += bool(answer.placed.any())
+                if not answer.placed.all():
+                    problems.append(not_placed(answer, model.scheme))
+                specimen = Landmarks(answer.points, image=name, id=str(opened))
+                yield prediction_table.Row(specimen, answer.size[1], answer.confidence, answer.remark)
             else:
-                problems.append(Problem(answer.where, str(answer).removeprefix(f"{answer.where}: ")))
+                problems.append(as_problem(answer))
             on_photograph(number + 1, len(photographs))
 
     prediction_table.write(out, answered(), model.scheme)
     return done, problems
+
+
+def as_problem(error: UserError) -> Problem:
+    """What cannot be used, as one of the problems of a task that goes on without it."""
+    return Problem(error.where, str(error).removeprefix(f"{error.where}: "))
+
+
+def not_placed(answer: inference.Prediction, scheme: Scheme) -> Problem:
+    """Which landmarks a model could not place on a photograph, and why."""
+    names = [name for name, placed in zip(scheme.names, answer.placed, strict=True) if not placed]
+    which = "no landmark placed"
+    if answer.placed.any():
+        which = f"landmark{'s' if len(names) > 1 else ''} {', '.join(names)} not placed"
+    return Problem(str(answer.photograph), which + (f": {answer.remark}" if answer.remark else ""))
 
 
 def unique_names(photographs: Sequence[Path]) -> dict[Path, str]:
@@ -333,12 +375,12 @@ class Evaluation:
 
     Attributes:
         data: the specimens that could be predicted.
-        predicted: (N, K, 2) px of the photographs.
-        errors: (N, K) px.
+        predicted: (N, K, 2) px of the photographs; NaN = not placed.
+        errors: (N, K) px; NaN where the landmark was not placed or has no manual one.
         table: rows per landmark and for all, see `evaluation.distances.table`.
         baseline: the same for the mean shape, placed perfectly.
         seen: names of the specimens whose photographs the model, or one it was started from, has learnt from.
-        problems: what was left out.
+        problems: what was left out, and the specimens without a single landmark placed.
     """
 
     data: Dataset
@@ -349,20 +391,26 @@ class Evaluation:
     seen: tuple[str, ...]
     problems: tuple[Problem, ...]
 
+    @property
+    def n_not_placed(self) -> int:
+        """Number of manual landmarks of which there is no prediction."""
+        return int((np.isnan(self.errors) & ~np.isnan(self.data.points).any(-1)).sum())
+
     def summary(self) -> dict[str, Any]:
         """As plain values."""
         return {
             "specimens": len(self.data),
             "landmarks": self.table,
             "mean_shape_baseline": self.baseline,
+            "not_placed": self.n_not_placed,
             "seen_in_training": list(self.seen),
             "problems": [str(problem) for problem in self.problems],
         }
 
     def mean_error(self, unit: str) -> float:
-        """Mean over all landmarks of all specimens, in one of the table's units."""
+        """Mean over all landmarks placed of all specimens, in one of the table's units; NaN without any."""
         row: Any = self.table[-1][unit]
-        return float(row["mean"])
+        return float("nan") if row["mean"] is None else float(row["mean"])
 
     def mean_shape_error(self, unit: str) -> float:
         """The same of the mean shape, placed perfectly."""
@@ -390,13 +438,15 @@ def evaluate(
             expected=f"{model.scheme.n_landmarks} as in {run}",
             remedy="evaluate on data with the scheme the model was trained on",
         )
-    kept, predicted, problems = [], [], list(data.problems)
+    kept, predicted, problems = [], [], list[Problem](data.problems)
     for number, answer in enumerate(inference.predict(model.network, data.photographs, device=chosen)):
         if isinstance(answer, inference.Prediction):
             kept.append(number)
             predicted.append(answer.points)
+            if not answer.placed.any():
+                problems.append(not_placed(answer, model.scheme))
         else:
-            problems.append(Problem(answer.where, str(answer).removeprefix(f"{answer.where}: ")))
+            problems.append(as_problem(answer))
         on_photograph(number + 1, len(data))
     if not kept:
         raise UserError(data.source[0], found="not one photograph could be read", remedy="see pronotum check")
@@ -459,6 +509,13 @@ def remarks(evaluation: Evaluation) -> list[str]:
             "errors say how well it remembers, not how well it works on new photographs. Evaluate on specimens it has "
             "never seen."
         )
+    if evaluation.n_not_placed:
+        total = int((~np.isnan(evaluation.data.points).any(-1)).sum())
+        none = int(np.isnan(evaluation.predicted).any(-1).all(-1).sum())
+        said.append(
+            f"{evaluation.n_not_placed} of {total} landmarks were not placed, among them all of {none} specimens: the "
+            "errors are those of the others, the mean shape's are those of all."
+        )
     if evaluation.problems:
         said.append(f"{len(evaluation.problems)} records or photographs were left out: " + as_text(evaluation.problems))
     said.append(
@@ -479,16 +536,21 @@ def missed_bar(evaluation: Evaluation, max_error: float | None) -> str | None:
     mean = evaluation.mean_error("px_256x192")
     if max_error is None or mean <= max_error:
         return None
+    if np.isnan(mean):
+        return f"no landmark was placed, so --max-error {max_error:g} is missed"
     return f"mean error {mean:.3f} px of the 256x192 frame is above --max-error {max_error:g}"
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides about results."""
+    return {"pronotum": __version__, "python": platform.python_version(), "torch": torch.__version__}
 
 
 def info() -> dict[str, object]:
     """Versions and devices, for a bug report."""
     return {
-        "pronotum": __version__,
-        "python": platform.python_version(),
+        **versions(),
         "platform": platform.platform(),
-        "torch": torch.__version__,
         "devices": {
             "cpu": f"{torch.get_num_threads()} threads",
             "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,

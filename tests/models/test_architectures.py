@@ -8,6 +8,7 @@ from pronotum import training
 from pronotum.errors import UserError
 from pronotum.landmarks import Scheme
 from pronotum.models import architecture, storage
+from pronotum.models.classical import ClassicalConfig
 from pronotum.models.ebnet import Block, EBNetConfig
 from pronotum.models.heatmap import HeatmapConfig, rescale
 from pronotum.pictures import Examples, Patches
@@ -35,15 +36,29 @@ SMALL = {
         )
         for number in (1, 2, 3)
     },
+    "classical": ClassicalConfig(n_landmarks=K, picture=(128, 96), references=2),
 }
 QUICK = {
     "heatmap": {f"{stage}_{unit}": 3 for stage in ("coarse", "fine", "finest") for unit in ("steps", "epochs")},
     **{f"ebnet{number}": {"epochs": 3, "batch": 16} for number in (1, 2, 3)},
+    "classical": {},
 }
+LEARNING = sorted(name for name, kind in architecture.table().items() if kind.choose is None)
+"""Those that learn; the others keep some specimens as they are, draw no random numbers and may have no answer."""
 
 
 @pytest.fixture(params=sorted(architecture.table()))
 def kind(request):
+    return architecture.named(request.param)
+
+
+@pytest.fixture(params=LEARNING)
+def learning(request):
+    return architecture.named(request.param)
+
+
+@pytest.fixture(params=sorted(set(architecture.table()) - set(LEARNING)))
+def keeping(request):
     return architecture.named(request.param)
 
 
@@ -87,16 +102,39 @@ def test_every_small_version_is_tested():
     assert set(SMALL) == set(QUICK) == set(architecture.table())
 
 
-def test_answers_are_finite_points_for_each_picture(kind):
-    network, stages = trained(kind)
-    points, confidence = network.eval().answer(photographs(network.config))
-    assert points.shape == (N, K, 2)
-    assert confidence.shape == (N, K)
-    assert torch.isfinite(points).all()
+def test_answers_are_points_for_each_picture_or_remarks_that_say_why_not(kind):
+    network, _ = trained(kind)
+    answer = network.eval().answer(photographs(network.config))
+    assert answer.points.shape == (N, K, 2)
+    assert answer.confidence.shape == (N, K)
+    missing = torch.isnan(answer.points).any(-1).any(-1).tolist()
+    remarks = answer.remarks or ("",) * N
+    assert len(remarks) == N
+    assert [bool(remark) for remark, lost in zip(remarks, missing, strict=True) if lost] == [True] * sum(missing)
+    assert kind.choose or not any(missing)
+
+
+def test_held_out_specimens_are_watched(learning):
+    stages = trained(learning)[1]
     assert np.isfinite(stages[-1].validate(stages[-1].network))
 
 
-def test_every_parameter_learns_although_a_landmark_is_missing(kind):
+def test_what_is_kept_instead_of_learnt_are_the_specimens_it_was_given(keeping):
+    kind = keeping
+    network, stages = trained(kind)
+    given = examples(SMALL[kind.name])
+    assert stages == []
+    assert list(network.parameters()) == []
+    kept = list(network.buffers())
+    for wanted in (given.details[2:], given.points[2:]):
+        same = [value for value in kept if value.shape == wanted.shape]
+        assert any(torch.allclose(value.double(), wanted.double(), equal_nan=True) for value in same)
+    chosen = kind.choose(network.config, np.random.default_rng(0).normal(size=(20, K, 2)))
+    assert len(set(chosen.tolist())) == network.config.references == N - 2
+
+
+def test_every_parameter_learns_although_a_landmark_is_missing(learning):
+    kind = learning
     config = SMALL[kind.name]
     torch.manual_seed(0)
     network = kind.build(config)
@@ -115,8 +153,11 @@ def test_every_parameter_learns_although_a_landmark_is_missing(kind):
 
 def test_the_same_seed_gives_the_same_bits(kind):
     first, second = trained(kind)[0].state_dict(), trained(kind)[0].state_dict()
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    other = trained(kind, seed=1)[0].state_dict()
+    assert all(torch.allclose(first[name], second[name], rtol=0, atol=0, equal_nan=True) for name in first)
+
+
+def test_another_seed_gives_other_weights(learning):
+    first, other = trained(learning)[0].state_dict(), trained(learning, seed=1)[0].state_dict()
     assert not all(torch.equal(first[name], other[name]) for name in first)
 
 
@@ -127,7 +168,9 @@ def test_a_file_gives_the_same_network(kind, tmp_path):
     stored = storage.load(path)
     assert stored.architecture == kind.name
     pictures = photographs(network.config)
-    assert torch.allclose(stored.network.answer(pictures)[0], network.eval().answer(pictures)[0], atol=1e-4)
+    mine, own = stored.network.answer(pictures), network.eval().answer(pictures)
+    assert torch.allclose(mine.points, own.points, atol=1e-4, equal_nan=True)
+    assert mine.remarks == own.remarks
 
 
 def test_configurations_suit_the_papers_photographs(kind):
@@ -149,7 +192,7 @@ def test_weights_are_taken_over_onto_another_scheme(kind):
     wider = kind.configure(K + 2, [(64, 48)])
     config = (
         kind.adapt(wider, earlier.config)
-        if kind.name != "heatmap"
+        if kind.name not in ("heatmap", "classical")
         else SMALL[kind.name].model_copy(update={"n_landmarks": K + 2})
     )
     network = kind.build(config)
@@ -157,6 +200,7 @@ def test_weights_are_taken_over_onto_another_scheme(kind):
     own, other = network.state_dict(), earlier.state_dict()
     expected = {
         "heatmap": {"coarse.head.weight", "fine.head.weight", "finest.head.weight", "prior_mean", "prior_covariance"},
+        "classical": {"pixels", "places"},
     }.get(kind.name, {"fc3.weight", "fc3.bias"})
     assert set(fresh) == expected
     assert all(torch.equal(own[name], other[name]) for name in own if name not in expected)

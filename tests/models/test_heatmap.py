@@ -62,9 +62,9 @@ def test_the_last_network_corrects_in_px_of_the_photograph(monkeypatch):
         return (own if network is model.finest else own.round()), torch.full((len(points),), 0.5)
 
     monkeypatch.setattr(heatmap, "refine", known)
-    points, confidence = model.answer(torch.zeros(2, 3, 512, 640, dtype=torch.uint8))
-    assert torch.allclose(points, truth.expand(2, -1, -1), atol=1e-4)
-    assert (confidence <= 0.25).all()
+    answer = model.answer(torch.zeros(2, 3, 512, 640, dtype=torch.uint8))
+    assert torch.allclose(answer.points, truth.expand(2, -1, -1), atol=1e-4)
+    assert (answer.confidence <= 0.25).all()
 
 
 def test_refinement_finds_what_the_window_shows():

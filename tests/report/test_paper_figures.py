@@ -69,9 +69,14 @@ def test_figure_15_has_a_panel_per_part_and_only_the_methods_there_are(part):
     other = Part("head", SPECIMENS, part.landmarks, part.manual, {SCRATCH: part.points(SCRATCH)})
     drawing = figures.mean_distances([part, other])
     assert [axis.get_title() for axis in drawing.axes] == ["mandible left", "head"]
-    assert legend(drawing) == ["scratch", "fine tuned (CONTAMINATED)", "classical", "scratch"]
-    assert line(drawing, "scratch") == pytest.approx(np.nanmean(part.errors(SCRATCH), axis=0))
-    assert np.isnan(line(drawing, "classical")).tolist() == [False] * 4 + [True]
+    assert legend(drawing) == [
+        "scratch (5 of 120 not placed)",
+        "fine tuned (CONTAMINATED)",
+        "classical (24 of 120 not placed)",
+        "scratch (5 of 120 not placed)",
+    ]
+    assert line(drawing, part.label(SCRATCH)) == pytest.approx(np.nanmean(part.errors(SCRATCH), axis=0))
+    assert np.isnan(line(drawing, part.label(CLASSICAL))).tolist() == [False] * 4 + [True]
     for axis in drawing.axes:
         assert axis.get_ylim()[0] == 0
     assert len(figures.mean_distances([part] * 4).axes) == 4

@@ -159,6 +159,14 @@ class Part:
         """Number of the specimens of `seen`."""
         return len(self.seen(*methods))
 
+    def n_not_placed(self, method: str) -> int:
+        """Number of manual landmarks that a method has no prediction of.
+
+        Raises:
+            UserError: there is no such method.
+        """
+        return int((np.isnan(self.points(method)).any(-1) & ~np.isnan(self.manual).any(-1)).sum())
+
     def select(self, rows: NDArray[np.intp]) -> Part:
         """The same part with some of its specimens.
 
@@ -175,12 +183,23 @@ class Part:
         )
 
     def label(self, method: str) -> str:
-        """What figures call a method; says so where it is contaminated."""
-        return method.replace("_", " ") + (" (CONTAMINATED)" if self.seen(method) else "")
+        """What figures call a method; says so where it is contaminated, or did not place every landmark."""
+        lacking, total = self.n_not_placed(method), int((~np.isnan(self.manual).any(-1)).sum())
+        said = ["CONTAMINATED"] if self.seen(method) else []
+        said += [f"{lacking} of {total} not placed"] if lacking else []
+        return method.replace("_", " ") + (f" ({', '.join(said)})" if said else "")
 
     def remarks(self) -> list[str]:
-        """A sentence per contaminated method, to stand under every table."""
-        return [
+        """A sentence per method that is contaminated or did not place every landmark, to stand under every table."""
+        n_landmarks = int((~np.isnan(self.manual).any(-1)).sum())
+        lacking = [
+            f"{self.n_not_placed(method)} of {n_landmarks} landmarks were not placed by {method} on {self.name}, among "
+            f"them all of {int(np.isnan(points).any(-1).all(-1).sum())} of the {len(self.specimens)} specimens; its "
+            "figures are those of the others."
+            for method, points in self.predicted.items()
+            if self.n_not_placed(method)
+        ]
+        return lacking + [
             f"CONTAMINATED: {len(seen)} of the {len(self.specimens)} test specimens of {method} on {self.name} "
             "were in its pre-training; its errors there are not those of new specimens."
             for method, seen in self.contaminated.items()

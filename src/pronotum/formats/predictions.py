@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +14,36 @@ from pronotum.files import replacing
 from pronotum.formats import tps
 from pronotum.landmarks import Landmarks, Scheme
 
-COLUMNS = ("image", "id", "landmark", "x", "y", "confidence")
+COLUMNS = ("image", "id", "landmark", "x", "y", "confidence", "remark")
 
 
-def write(
-    folder: Path, answers: Iterable[tuple[Landmarks, int, NDArray[np.float64]]], scheme: Scheme
-) -> tuple[Path, Path]:
+@dataclass(frozen=True, eq=False)
+class Row:
+    """What a model says of one photograph.
+
+    Attributes:
+        specimen: the landmarks, our frame; NaN = not placed.
+        height: of the photograph, px.
+        confidence: (K,) on [0, 1]; NaN = none.
+        remark: why landmarks were not placed, or whatever else the model says of the photograph; "" = nothing.
+    """
+
+    specimen: Landmarks
+    height: int
+    confidence: NDArray[np.float64]
+    remark: str = ""
+
+
+def write(folder: Path, answers: Iterable[Row], scheme: Scheme) -> tuple[Path, Path]:
     """Write ``predictions.tps`` and ``predictions.csv`` as the answers come; both appear when all have come.
 
-    The TPS file is in the tpsDig convention (y up). The CSV has one row per landmark, px of the photograph, y down,
-    (0, 0) the centre of the top-left pixel.
+    The TPS file is in the tpsDig convention (y up); a landmark that was not placed is ``-1 -1``. The CSV has one row
+    per landmark, px of the photograph, y down, (0, 0) the centre of the top-left pixel; x and y are empty where it was
+    not placed, and every row of a photograph has the photograph's remark.
 
     Args:
         folder: made if need be.
-        answers: specimen (our frame), height of its photograph in px, and (K,) confidence.
+        answers: one per photograph.
         scheme: names of the landmarks.
     """
     landmark_file, table = folder / "predictions.tps", folder / "predictions.csv"
@@ -38,17 +55,15 @@ def write(
     ):
         rows = csv.writer(table_file)
         rows.writerow(COLUMNS)
-        for specimen, height, confidence in answers:
-            tps_file.write(tps.render(specimen, height, "tpsdig"))
-            for name, (x, y), trust in zip(scheme.names, specimen.points, confidence, strict=True):
-                rows.writerow(
-                    [
-                        specimen.image,
-                        specimen.id,
-                        name,
-                        f"{x:.3f}",
-                        f"{y:.3f}",
-                        "" if np.isnan(trust) else f"{trust:.4f}",
-                    ]
-                )
+        for answer in answers:
+            specimen = answer.specimen
+            tps_file.write(tps.render(specimen, answer.height, "tpsdig"))
+            for name, (x, y), trust in zip(scheme.names, specimen.points, answer.confidence, strict=True):
+                numbers = [_cell(x, 3), _cell(y, 3), _cell(trust, 4)]
+                rows.writerow([specimen.image, specimen.id, name, *numbers, answer.remark])
     return landmark_file, table
+
+
+def _cell(value: float, digits: int) -> str:
+    """A number as a CSV has it; empty where it is missing."""
+    return "" if np.isnan(value) else f"{value:.{digits}f}"

@@ -9,14 +9,36 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor
 
 import pronotum.models
 from pronotum.errors import UserError, did_you_mean
+from pronotum.landmarks import FloatArray
 from pronotum.models.stage import Stage
 from pronotum.pictures import Examples
+
+MIN_SPECIMENS = 3
+"""With fewer no network learns anything."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a model says of pictures.
+
+    Attributes:
+        points: (B, K, 2) px of the picture; NaN = the model cannot place this landmark.
+        confidence: (B, K) on [0, 1], NaN where it has none.
+        remarks: (B,) why landmarks have no place, or whatever else is to be said of a picture; "" = nothing. Empty
+            where there is nothing to say of any of them.
+    """
+
+    points: Tensor
+    confidence: Tensor
+    remarks: tuple[str, ...] = ()
 
 
 class Landmarker(Protocol):
@@ -29,12 +51,8 @@ class Landmarker(Protocol):
 
     config: Any
 
-    def answer(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Landmarks of (B, 3, H, W) uint8 pictures of the size ``config.picture``.
-
-        Returns:
-            (B, K, 2) px of the picture, and (B, K) confidence on [0, 1], NaN where the network has none.
-        """
+    def answer(self, pictures: Tensor) -> Answer:
+        """Landmarks of (B, 3, H, W) uint8 pictures of the size ``config.picture``."""
         ...
 
 
@@ -42,7 +60,7 @@ class Trainer(Protocol):
     """Knows how a network is trained on a set of examples."""
 
     def stages(self) -> list[Stage]:
-        """What to train, in order."""
+        """What to train, in order; none where the network is ready after this call."""
         ...
 
 
@@ -60,6 +78,9 @@ class Architecture:
         default: the preset taken when none is named.
         adapt: (config for the new photographs, config of an earlier network) -> config that can take over its weights.
         fresh: beginnings of the names of weights that are never taken over from an earlier network.
+        least: how few specimens it can be trained on.
+        choose: (config, (N, K, 2) landmarks) -> positions of the only specimens it needs to see, where it keeps a few
+            as they are instead of learning from all; None where it learns from all.
     """
 
     name: str
@@ -71,6 +92,8 @@ class Architecture:
     default: str
     adapt: Callable[[Any, Any], BaseModel] = lambda new, earlier: new
     fresh: tuple[str, ...] = ()
+    least: int = MIN_SPECIMENS
+    choose: Callable[[Any, FloatArray], NDArray[np.intp]] | None = None
 
     def preset(self, name: str | None) -> BaseModel:
         """Settings by name; None takes the default.

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from pronotum.channels import grey
 from pronotum.errors import UserError
 from pronotum.geometry import PAPER_FRAME
+from pronotum.models.architecture import Answer
 
 
 class Block(BaseModel):
@@ -221,10 +222,10 @@ class EBNet(nn.Module):
         outputs: Tensor = self.fc3(hidden)
         return outputs
 
-    def answer(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Landmarks of (B, 3, H, W) uint8 pictures: (B, L, 2) px, and (B, L) NaN, for it knows no confidence."""
+    def answer(self, pictures: Tensor) -> Answer:
+        """Landmarks of (B, 3, H, W) uint8 pictures; it knows no confidence."""
         points = self.locate(pictures)
-        return points, torch.full(points.shape[:2], torch.nan, device=points.device)
+        return Answer(points, torch.full(points.shape[:2], torch.nan, device=points.device))
 
     @torch.no_grad()
     def locate(self, frames: Tensor) -> Tensor:

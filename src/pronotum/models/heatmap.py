@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from pronotum.augment import patch_side, windows
+from pronotum.models.architecture import Answer
 from pronotum.models.unet import UNet, decode
 from pronotum.morphometrics.shape_prior import ShapePrior, reconcile
 from pronotum.pictures import shrink
@@ -196,15 +197,15 @@ class HeatmapModel(nn.Module):
         guide = torch.from_numpy(np.stack(guides)).to(log_maps)
         return decode(log_maps, stride, guide=guide)
 
-    def answer(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Landmarks of (B, 3, H, W) uint8 pictures: (B, K, 2) px of them, and their confidence (B, K)."""
+    def answer(self, pictures: Tensor) -> Answer:
+        """Landmarks of (B, 3, H, W) uint8 pictures."""
         config = self.config
         details = shrink(pictures, config.detail) if config.finest else pictures
         points, confidence = self.locate(shrink(details, config.frame), details)
         if config.finest is None:
-            return points, confidence
+            return Answer(points, confidence)
         points, finest = self.locate_finest(pictures, _each(points)[0], rescale(points, config.detail, config.finest))
-        return points, confidence * finest
+        return Answer(points, confidence * finest)
 
     def locate(self, frames: Tensor, details: Tensor) -> tuple[Tensor, Tensor]:
         """Landmarks of a batch of pictures, (B, K, 2) detail px, and their confidence (B, K)."""

@@ -20,7 +20,7 @@ HALO = "#000000"
 
 
 def overlay(
-    photograph: Path, points: FloatArray, *, manual: FloatArray | None = None, width: int = WIDTH
+    photograph: Path, points: FloatArray, *, manual: FloatArray | None = None, width: int = WIDTH, marks: float = 1.0
 ) -> Image.Image:
     """A photograph with numbered landmarks.
 
@@ -30,6 +30,7 @@ def overlay(
             with them; NaN is left out.
         manual: (K, 2) landmarks to compare with, drawn as cyan circles joined to the crosses.
         width: of the picture in px at most; small photographs are enlarged to half of it.
+        marks: how many times as large as usual crosses, circles and numbers are; for pictures shown small.
 
     Raises:
         UnreadablePhotograph: the file is truncated or no image.
@@ -39,7 +40,7 @@ def overlay(
     pixels, matrix = images.read_scaled(photograph, factor)
     picture = Image.fromarray(pixels)
     draw = ImageDraw.Draw(picture)
-    unit = max(picture.size) / 320
+    unit = marks * max(picture.size) / 320
     font = ImageFont.load_default(size=max(10.0, 3.4 * unit))
     shown = geometry.transform(matrix, points)
     beside = None if manual is None else geometry.transform(matrix, manual)

@@ -12,11 +12,13 @@ from matplotlib.figure import Figure
 
 from pronotum import __version__
 from pronotum.data import Dataset
+from pronotum.evaluation.bootstrap import column_means
 from pronotum.files import write_text
 from pronotum.landmarks import FloatArray
 from pronotum.report import curves, embedding, overlays
 from pronotum.report.wording import UNITS
 from pronotum.runs import Run
+
 
 @dataclass(frozen=True, eq=False)
 class Contents:
@@ -48,12 +50,11 @@ def write(contents: Contents, path: Path) -> None:
     environment = Environment(
         loader=PackageLoader("pronotum.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    mean = np.nanmean(contents.errors, axis=1)
-    order = np.argsort(mean)
-    picks = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+    mean = column_means(contents.errors.T)
     pictures = [
         {
-            "caption": f"{kind}: {contents.data.photographs[i].name}, mean error {mean[i]:.1f} px",
+            "caption": f"{kind}: {contents.data.photographs[i].name}"
+            + ("" if np.isnan(mean[i]) else f", mean error {mean[i]:.1f} px"),
             "data": embedding.jpeg(
                 overlays.overlay(
                     contents.data.photographs[i],
@@ -63,17 +64,26 @@ def write(contents: Contents, path: Path) -> None:
                 )
             ),
         }
-        for kind, i in picks.items()
+        for kind, i in _picks(contents).items()
     ]
     page = environment.get_template("evaluation.html").render(
         contents=contents,
         units=[(unit, label) for unit, label in UNITS.items() if unit in contents.table[0]],
         pictures=pictures,
-        curve=embedding.png(curves.figure(contents.run)),
+        curve=embedding.png(curves.figure(contents.run)) if contents.run.epochs() else "",
         distribution=embedding.png(_distribution(contents)),
         version=__version__,
     )
     write_text(path, page)
+
+
+def _picks(contents: Contents) -> dict[str, int]:
+    """Positions of the specimens to show, by what they show; one on which nothing was placed is shown too."""
+    mean = column_means(contents.errors.T)
+    placed = [int(i) for i in np.argsort(mean) if not np.isnan(mean[i])]
+    lost = np.flatnonzero(np.isnan(contents.predicted).any(-1).all(-1))
+    picks = {"best": placed[0], "median": placed[len(placed) // 2], "worst": placed[-1]} if placed else {}
+    return picks | ({"nothing placed": int(lost[0])} if lost.size else {})
 
 
 def _distribution(contents: Contents) -> Figure:
@@ -96,4 +106,3 @@ def _distribution(contents: Contents) -> Figure:
     axis.legend(frameon=False)
     axis.grid(axis="y", alpha=0.3)
     return drawing
-

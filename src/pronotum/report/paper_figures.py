@@ -27,10 +27,10 @@ LOSS_RANGE = (1e-5, 1.0)
 DPI = 120
 
 
-def save(drawing: Figure, path: Path) -> None:
+def save(drawing: Figure, path: Path, *, dpi: int = DPI) -> None:
     """Write a figure in one step, as the kind its suffix tells (.png, .svg, .pdf)."""
     with replacing(path) as temporary:
-        drawing.savefig(temporary, dpi=DPI, format=path.suffix.lower().lstrip(".") or "png")
+        drawing.savefig(temporary, dpi=dpi, format=path.suffix.lower().lstrip(".") or "png")
 
 
 def losses(runs: Mapping[str, Losses]) -> Figure:
@@ -155,7 +155,8 @@ def residuals(part: Part, methods: Sequence[str] = ()) -> Figure:
         axis.axvline(0, color=GREY, linewidth=0.8)
         axis.plot(*shift.T, ".", color=_colour(part, method), markersize=2, alpha=0.35)
         x, y = shift.mean(0) if len(shift) else (np.nan, np.nan)
-        axis.plot(x, y, "P", color="white", markeredgecolor=BLACK, markersize=9, label=f"mean ({x:+.2f}, {y:+.2f})")
+        said = f"mean ({x:+.2f}, {y:+.2f})" if len(shift) else "nothing placed"
+        axis.plot(x, y, "P", color="white", markeredgecolor=BLACK, markersize=9, label=said)
         axis.set(xlim=(-reach, reach), ylim=(reach, -reach), aspect="equal", xlabel=f"x, {part.unit} (right)")
         axis.set(ylabel=f"y, {part.unit} (down)", title=f"{part.title}, {part.label(method)}")
         axis.legend(loc="lower right", fontsize=8, title=f"{beyond} beyond the frame" if beyond else None)

@@ -205,9 +205,9 @@ def overlays(views: Sequence[View], method: str = SCRATCH) -> Figure:
     for axis, view in zip(panels, views, strict=True):
         _compare(axis, view, method)
         _write_names(axis, view.part.landmarks, view.manual)
-        axis.set_title(
-            f"{view.title}\nmean {view.mean_error(method):.2f} {view.part.unit}{_seen(view, method)}", fontsize=11
-        )
+        mean = view.mean_error(method)
+        said = "nothing placed" if np.isnan(mean) else f"mean {mean:.2f} {view.part.unit}"
+        axis.set_title(f"{view.title}\n{said}{_seen(view, method)}", fontsize=11)
     _explain(drawing, panels, {method: _label(views, method)})
     return drawing
 
@@ -236,7 +236,9 @@ def contact_sheet(part: Part, album: Mapping[str, Photograph], method: str = SCR
         views.append(View(part, specimen, album[specimen]))
         _compare(axis, views[-1], method, size=0.7)
         remark = "; seen" if _seen(views[-1], method) else ""
-        axis.set_title(f"{specimen}: {views[-1].mean_error(method):.1f}{remark}", fontsize=10)
+        mean = views[-1].mean_error(method)
+        said = "nothing placed" if np.isnan(mean) else f"{mean:.1f}"
+        axis.set_title(f"{specimen}: {said}{remark}", fontsize=10)
     drawing.suptitle(f"{part.title}; number: specimen and its mean distance, {part.unit}")
     _explain(drawing, panels, {method: _label(views, method)})
     return drawing
@@ -265,7 +267,9 @@ def methods(views: Sequence[View], deep: str | None = None) -> Figure:
         _dots(axis, view.manual, RED, "manual", size=8.5)  # seen even where another point lies on it
         for method, colour in drawn.items():
             _dots(axis, view.points(method), colour, method)
-        axis.set_title(view.title + _seen(view, chosen))
+        nothing = CLASSICAL in drawn and np.isnan(view.points(CLASSICAL)).all()
+        remark = "\nimage processing placed nothing" if nothing else ""
+        axis.set_title(view.title + _seen(view, chosen) + remark)
     names = {CLASSICAL: "image processing", chosen: f"deep learning, {_label(views, chosen)}"}
     _explain(drawing, panels, names)
     return drawing
