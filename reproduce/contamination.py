@@ -5,7 +5,8 @@ python reproduce/contamination.py SHARED/beetle-founding-256 -o OUT --specimens 
 Beetles are drawn around published configurations. Each round trains every part from scratch and
 fine-tunes it from a combined pre-training on pronotum, elytra and head: once *clean*, pre-trained for each round
 without the specimens it tests, and once *contaminated*, pre-trained for the last round only and used in all that are
-run, as the paper did. Trainings from scratch are the same in both. Writes OUT/contamination.csv and .html; goes on where it was.
+run, as the paper did. Trainings from scratch are the same in both. Writes OUT/contamination.csv and .html; goes on
+where it was.
 
 The paper's network at full size and length needs a GPU: --set epochs=5000 --set model.frame=[256,192].
 """
