@@ -55,7 +55,7 @@ def test_without_a_repeat_nothing_is_said_about_humans():
     verdict = verdict_of(study())
     assert {check.name for check in verdict.checks if check.passed is None} == {"repeatability_of_human", "noninferior"}
     assert not verdict.against_humans
-    assert "is not known: no repeat was given" in verdict.sentence
+    assert "is not known: too few were repeated" in verdict.sentence
 
 
 def test_predictions_drawn_to_the_mean_are_not_ready_however_small_their_error():

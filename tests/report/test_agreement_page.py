@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from pronotum.demo import draw_beetles
-from pronotum.evaluation.distances import Scales
+from pronotum.evaluation.evidence import gather
 from pronotum.evaluation.verdict import Rules
+from pronotum.morphometrics.superimposition import centroid_size
 from pronotum.report import agreement_page as page
 from pronotum.report import wording
 from pronotum.report.agreement_plates import plates
@@ -169,11 +170,18 @@ def test_units_are_those_that_are_known(pages):
     assert "No scale is known" in text_of(pages["not_ready"])
 
 
-def test_different_magnifications_are_warned_of(ready):
-    scales = ready.evidence.sets.scales
-    mixed = Scales(scales.paper, scales.percent, np.linspace(0.01, 0.03, N))
-    evidence = replace(ready.evidence, sets=replace(ready.evidence.sets, scales=mixed))
-    assert "allometry is mixed with magnification" in page.size_remark(evidence)
+def test_sizes_are_in_mm_where_every_scale_is_known_and_warned_of_where_some_are_not(ready):
+    sets = ready.evidence.sets
+    mm = np.linspace(0.01, 0.03, N)
+    scaled = gather(replace(sets, scales=replace(sets.scales, mm=mm)), resamples=20, permutations=19)
+    assert scaled.shape.size_unit == "mm"
+    assert page.size_remark(scaled) == "Sizes are in mm, by the scale of each photograph."
+    bias = (centroid_size(sets.predicted) - centroid_size(sets.manual)) * mm
+    assert scaled.shape.size.units.bias.value == pytest.approx(bias.mean())
+    mm[3] = np.nan
+    some = gather(replace(sets, scales=replace(sets.scales, mm=mm)), resamples=20, permutations=19)
+    assert some.shape.size_unit == "px"
+    assert "allometry is mixed with magnification" in page.size_remark(some)
 
 
 def test_names_are_text_not_markup(ready, compare):

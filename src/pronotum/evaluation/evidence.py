@@ -84,7 +84,8 @@ class Shape:
         components: scores along the manual principal components.
         distances: correlation of the distances between specimens.
         twins: whether predictions find their own manual configuration.
-        size: agreement of centroid sizes.
+        size_unit: ``mm`` where every complete specimen has a scale, else ``px`` of its photograph.
+        size: agreement of centroid sizes in that unit.
         allometry: of both sets.
         groups: of both sets; None where no groups were given or fewer than two are left.
         groups_failed: why there is none.
@@ -97,6 +98,7 @@ class Shape:
     components: Components
     distances: Mantel
     twins: Twins
+    size_unit: str
     size: SizeAgreement
     allometry: Allometry
     groups: GroupDifferences | None
@@ -191,7 +193,9 @@ def _shape(sets: Sets, seed: int, resamples: int, permutations: int) -> Shape:
     n = pairs.n
     aligned = generalized_procrustes(np.concatenate([pairs.manual, pairs.predicted]))
     manual, predicted = aligned.shapes[:n], aligned.shapes[n:]
-    sizes = aligned.sizes[:n], aligned.sizes[n:]
+    mm = sets.scales.mm[pairs.used]
+    unit, factor = ("px", np.ones(n)) if np.isnan(mm).any() else ("mm", mm)
+    sizes = aligned.sizes[:n] * factor, aligned.sizes[n:] * factor
     groups, failed = None, ""
     if sets.groups:
         names = [name for name, used in zip(sets.groups, pairs.used, strict=True) if used]
@@ -209,6 +213,7 @@ def _shape(sets: Sets, seed: int, resamples: int, permutations: int) -> Shape:
         components=principal_components(manual, predicted, seed=seed, resamples=resamples),
         distances=mantel(manual, predicted, seed=seed, permutations=permutations),
         twins=own_twins(manual, predicted),
+        size_unit=unit,
         size=size_agreement(*sizes, seed=seed, resamples=resamples),
         allometry=compare_allometry(
             manual, predicted, *sizes, seed=seed, permutations=permutations, resamples=resamples

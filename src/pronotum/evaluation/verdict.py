@@ -95,13 +95,13 @@ class Verdict:
         """The answer in one sentence, with what it does not say."""
         said = {
             "ready": "The predictions may stand for manual landmarks by the rules below",
-            "ready after review": f"The predictions may stand for manual landmarks after a person has corrected "
-            f"{len(self.review)} specimens",
+            "ready after review": "The predictions may stand for manual landmarks after a person has corrected "
+            + (f"{len(self.review)} specimens" if len(self.review) > 1 else "one specimen"),
             "not ready": "The predictions may not stand for manual landmarks by the rules below",
         }[self.grade]
         if self.against_humans:
             return said + "."
-        return said + "; whether they are as good as a second look by a person is not known: no repeat was given."
+        return said + "; whether they are as good as a second look by a person is not known: too few were repeated."
 
 
 def judge(evidence: Evidence, rules: Rules | None = None, *, seed: int = 0) -> Verdict:

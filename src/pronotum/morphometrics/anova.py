@@ -58,13 +58,17 @@ class Anova:
 
     @property
     def f_individual(self) -> float:
-        """Goodall's F of the individuals over the residual."""
-        return self.individual.ms / self.residual.ms
+        """Goodall's F of the individuals over the residual; infinite where nothing is left over."""
+        return _ratio(self.individual.ms, self.residual.ms)
 
     @property
     def f_method(self) -> float:
-        """Goodall's F of the methods over the residual."""
-        return self.method.ms / self.residual.ms
+        """Goodall's F of the methods over the residual; infinite where nothing is left over."""
+        return _ratio(self.method.ms, self.residual.ms)
+
+
+def _ratio(above: float, below: float) -> float:
+    return above / below if below > 0 else float("inf")
 
 
 def procrustes_anova(shapes: FloatArray) -> Anova:

@@ -125,6 +125,7 @@ def _shape(shape: Shape, landmarks: Sequence[str]) -> dict[str, Any]:
         "components": list(shape.components.components),
         "mantel": shape.distances,
         "twins": {"n": twins.n, "share_first": twins.share_first, "median_ratio": twins.median_ratio},
+        "size_unit": shape.size_unit,
         "size": shape.size,
         "allometry": {
             "n": shape.allometry.n,

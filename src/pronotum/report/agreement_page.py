@@ -26,8 +26,6 @@ MOST_LISTED = 60
 """Specimens named on the page; all are in specimens.csv."""
 SHOWN_ANYWAY = 3
 """Largest errors that are shown where no specimen stands out."""
-ALIKE = 1.01
-"""Ratio of the largest to the smallest scale above which photographs count as of different magnification."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,14 +147,14 @@ def unknown(evidence: Evidence, verdict: Verdict) -> list[str]:
 def size_remark(evidence: Evidence) -> str:
     """What the unit of centroid sizes means for their comparison."""
     mm = evidence.sets.scales.mm
+    if evidence.shape.size_unit == "mm":
+        return "Sizes are in mm, by the scale of each photograph."
     if np.isnan(mm).all():
         return "No scale is known: sizes mean something only if all photographs have the same magnification."
-    if np.isnan(mm).any() or np.nanmax(mm) > ALIKE * np.nanmin(mm):
-        return (
-            "The photographs differ in magnification, or the scale of some is not known. Sizes here are px of the "
-            "photographs: agreement of sizes holds all the same, but allometry is mixed with magnification."
-        )
-    return "All photographs have the same scale, so that sizes in px are proportional to mm."
+    return (
+        "The scale of some photographs is not known, so sizes here are px: where magnification differs, agreement of "
+        "sizes looks better than it is, and allometry is mixed with magnification."
+    )
 
 
 def to_look_at(evidence: Evidence, verdict: Verdict) -> list[tables.Row]:

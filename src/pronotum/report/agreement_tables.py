@@ -136,7 +136,7 @@ def shape_rows(evidence: Evidence) -> list[Row]:
         rows.append(_row(f"{name}_share", component.share, n))
         rows += [_row(f"{name}_{key}", getattr(component, key), n) for key in ("r", "slope", "rma_slope")]
     size = shape.size
-    for unit, limits in (("px", size.units), ("percent", size.percent)):
+    for unit, limits in ((shape.size_unit, size.units), ("percent", size.percent)):
         rows += [_row(f"size_{key}_{unit}", getattr(limits, key), size.n) for key in ("bias", "lower", "upper")]
     for key in ("concordance", "r", "slope", "rma_slope", "deming_slope", "difference_slope"):
         rows.append(_row(f"size_{key}", getattr(size, key), size.n))

@@ -81,7 +81,7 @@ def bland_altman(evidence: Evidence, shapes: Superimposed) -> Figure:
             annotation_clip=False,
         )
     axis.axhline(0, color=MANUAL, linewidth=1, linestyle=":")
-    axis.set(xlabel="mean of both centroid sizes, px", ylabel="predicted - manual, %")
+    axis.set(xlabel=f"mean of both centroid sizes, {evidence.shape.size_unit}", ylabel="predicted - manual, %")
     axis.grid(alpha=0.3)
     return drawing
 
@@ -128,7 +128,7 @@ def allometry(evidence: Evidence, shapes: Superimposed) -> Figure:
         style = "-" if marker == "o" else "--"
         line = along.mean() + slope * (ends - logs.mean())
         axis.plot(ends, line, style, color=colour, linewidth=2.2, label=f"{name}, r² = {model.r2:.3f}")
-    axis.set(xlabel="log centroid size (px)", ylabel="shape along the manual allometry")
+    axis.set(xlabel=f"log centroid size ({evidence.shape.size_unit})", ylabel="shape along the manual allometry")
     axis.grid(alpha=0.3)
     drawing.legend(loc="outside lower center", ncols=2, frameon=False)
     return drawing

@@ -21,7 +21,7 @@ class Superimposed:
         specimens: (n,) names.
         manual: (n, K, 2) of unit centroid size, y down.
         predicted: (n, K, 2) of the same specimens.
-        manual_sizes: (n,) centroid sizes, px of the photographs.
+        manual_sizes: (n,) centroid sizes in the unit of the evidence (`Shape.size_unit`).
         predicted_sizes: (n,) of the predictions.
         turn: (2, 2) that brings the shapes of the `Evidence` into this position: ``points @ turn``.
     """
@@ -41,12 +41,13 @@ def superimpose_sets(evidence: Evidence) -> Superimposed:
     manual = sets.manual[used]
     aligned = generalized_procrustes(np.concatenate([manual, sets.predicted[used]]))
     turn = upright(aligned.mean, manual)
+    factor = sets.scales.mm[used] if evidence.shape.size_unit == "mm" else np.ones(n)
     return Superimposed(
         specimens=tuple(name for name, kept in zip(sets.specimens, used, strict=True) if kept),
         manual=aligned.shapes[:n] @ turn,
         predicted=aligned.shapes[n:] @ turn,
-        manual_sizes=aligned.sizes[:n],
-        predicted_sizes=aligned.sizes[n:],
+        manual_sizes=aligned.sizes[:n] * factor,
+        predicted_sizes=aligned.sizes[n:] * factor,
         turn=turn,
     )
 

@@ -1,0 +1,190 @@
+"""The pose that lays one outline over another: trimmed iterative closest points from several starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from pronotum import geometry
+from pronotum.classical.contours import directions, smooth
+from pronotum.landmarks import FloatArray
+
+KEPT_AT_FIRST, KEPT = 0.75, 0.9
+"""Share of the outline that has to find its like: a tendon or a torn base may have none. Leaving more out than need be
+makes the fit too small, so the last rounds leave out little."""
+NEAR = 0.3
+"""Distance from the nearest landmark, as a share of the landmarks' size, at which an outline matters half as much."""
+ELSEWHERE = 0.1
+"""Weight of the outline far from all landmarks."""
+LOCAL, LOCAL_ELSEWHERE, LOCAL_ROUNDS = 0.2, 0.01, 16
+"""The same for a single landmark that follows the outline around it, and for how many rounds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A pose and how well it fits.
+
+    Attributes:
+        pose: (3, 3) from px of the model to px of the scene.
+        residual: mean distance of the kept share of the outline, as a share of the scene's size.
+    """
+
+    pose: FloatArray
+    residual: float
+
+
+def best_similarity(source: FloatArray, target: FloatArray, weights: FloatArray, mirrored: bool = False) -> FloatArray:
+    """Weighted least-squares turn, scaling and shift from (N, 2) to (N, 2); turned over first where asked.
+
+    Source:
+        Umeyama (1991), in complex numbers.
+    """
+    z = source @ np.array([-1.0 if mirrored else 1.0, 1j])
+    w = target @ np.array([1.0, 1j])
+    share = weights / weights.sum()
+    middle_z, middle_w = share @ z, share @ w
+    z, w = z - middle_z, w - middle_w
+    turn = (share * np.conj(z)) @ w / max(float(share @ np.abs(z) ** 2), 1e-12)
+    shift = middle_w - turn * middle_z
+    pose = np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag], [0, 0, 1.0]])
+    return pose @ np.diag([-1.0 if mirrored else 1.0, 1.0, 1.0])
+
+
+def closest_points(
+    model: FloatArray,
+    scene: FloatArray,
+    start: FloatArray,
+    *,
+    weights: FloatArray | None = None,
+    iterations: int = 40,
+    keep: float = KEPT_AT_FIRST,
+) -> Fit:
+    """Refine a pose: each model point is paired with the scene's nearest, the worst pairs are left out, and again.
+
+    Args:
+        model: (N, 2) px, along the outline.
+        scene: (M, 2) px, densely along the outline.
+        start: (3, 3) pose; its handedness is kept.
+        weights: (N,) of the model's points.
+        iterations: at most.
+        keep: share of the weight that is kept.
+
+    Source:
+        Chetverikov et al. (2002) trimmed iterative closest point.
+    """
+    tree = cKDTree(scene)
+    share = np.ones(len(model)) if weights is None else weights
+    mirrored = bool(np.linalg.det(start[:2, :2]) < 0)
+    size = _extent(scene)
+    pose, residual = start, np.inf
+    for _ in range(iterations):
+        distance, nearest = _nearest(tree, geometry.transform(pose, model))
+        order = np.argsort(distance, kind="stable")
+        kept = order[np.cumsum(share[order]) <= keep * share.sum()]
+        if len(kept) < 3:
+            break
+        pose = best_similarity(model[kept], scene[nearest[kept]], share[kept], mirrored)
+        now = float(np.average(distance[kept], weights=share[kept])) / size
+        if abs(residual - now) < 1e-6:
+            residual = now
+            break
+        residual = now
+    return Fit(pose, residual)
+
+
+def lay_over(model: FloatArray, scene: FloatArray, starts: Sequence[FloatArray], landmarks: FloatArray) -> Fit | None:
+    """The best pose of an outline from several starts, fitted most closely where the landmarks are.
+
+    Args:
+        model: (N, 2) px, evenly along the outline.
+        scene: (M, 2) px, evenly and densely along the outline.
+        starts: (3, 3) poses.
+        landmarks: (K, 2) px of the model; NaN = missing.
+
+    Returns:
+        the fit, or None without a start. Starts are compared in both directions: a small model inside a part of the
+        scene is no fit.
+    """
+    tried = [closest_points(model, scene, start, iterations=15) for start in starts]
+    if not tried:
+        return None
+    best = min(tried, key=lambda fit: mutual_distance(geometry.transform(fit.pose, model), scene))
+    whole = closest_points(model, scene, best.pose, iterations=20, keep=KEPT)
+    return closest_points(model, scene, whole.pose, weights=importance(model, landmarks), keep=KEPT)
+
+
+def mutual_distance(one: FloatArray, other: FloatArray, keep: float = 0.8) -> float:
+    """Mean distance of the nearest share of the points of each outline from the other, px, the larger of both ways."""
+    means = []
+    for source, target in ((one, other), (other, one)):
+        distance = np.sort(cKDTree(target).query(source)[0])
+        means.append(float(distance[: max(1, round(keep * len(distance)))].mean()))
+    return max(means)
+
+
+def importance(outline: FloatArray, landmarks: FloatArray) -> FloatArray:
+    """(N,) weights of the points of an outline: those near a landmark decide where it goes."""
+    known = landmarks[~np.isnan(landmarks[:, 0])]
+    if len(known) == 0:
+        return np.ones(len(outline))
+    distance, _ = cKDTree(known).query(outline)
+    return np.exp(-((distance / (NEAR * _extent(outline))) ** 2) / 2) + ELSEWHERE
+
+
+def follow(model: FloatArray, scene: FloatArray, pose: FloatArray, landmarks: FloatArray) -> FloatArray:
+    """Carry each landmark by a pose of its own, fitted to the outline around it.
+
+    Starting from the common pose, a few rounds of closest points with weights that fall off with the distance from the
+    landmark. That the rounds are few keeps a landmark on a smooth stretch from sliding along it.
+
+    Args:
+        model, scene: outlines as in `lay_over`, running in the same sense.
+        pose: (3, 3).
+        landmarks: (K, 2) px of the model; NaN stays NaN.
+
+    Returns:
+        (K, 2) px of the scene.
+    """
+    tree = cKDTree(scene)
+    mirrored = bool(np.linalg.det(pose[:2, :2]) < 0)
+    heading = np.exp(1j * directions(smooth(model, 1)))
+    scene_heading = np.exp(1j * directions(smooth(scene, 3)))
+    radius = LOCAL * _extent(model)
+    moved = np.full(landmarks.shape, np.nan)
+    for number in np.flatnonzero(~np.isnan(landmarks[:, 0])):
+        near = np.exp(-((model - landmarks[number]) ** 2).sum(1) / (2 * radius**2)) + LOCAL_ELSEWHERE
+        own = pose
+        for _ in range(LOCAL_ROUNDS):
+            distance, nearest = _nearest(tree, geometry.transform(own, model))
+            order = np.argsort(distance, kind="stable")
+            kept = order[np.cumsum(near[order]) <= KEPT * near.sum()]
+            if len(kept) < 3:
+                break
+            # where outlines run another way they are not the same edge
+            turned = _turned(own, heading)
+            agreement = (np.conj(turned) * scene_heading[nearest]).real * (-1 if mirrored else 1)
+            weights = near * np.clip(agreement, 0.05, 1)
+            own = best_similarity(model[kept], scene[nearest[kept]], weights[kept], mirrored)
+        moved[number] = geometry.transform(own, landmarks[number : number + 1])[0]
+    return moved
+
+
+def _nearest(tree: cKDTree, points: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
+    """Distance (N,) px of points from the nearest of the tree, and its number."""
+    distance, nearest = tree.query(points)
+    return np.asarray(distance, dtype=np.float64), np.asarray(nearest, dtype=np.intp)
+
+
+def _turned(pose: FloatArray, headings: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """Unit vectors, as complex numbers, after the turn of a pose."""
+    x, y = pose[:2, :2] @ np.array([headings.real, headings.imag])
+    return np.asarray((x + 1j * y) / max(abs(np.linalg.det(pose[:2, :2])) ** 0.5, 1e-9))
+
+
+def _extent(points: FloatArray) -> float:
+    """Root mean square distance of points (N, 2) from their mean, px."""
+    return max(float(np.sqrt(((points - points.mean(0)) ** 2).sum(1).mean())), 1e-9)
