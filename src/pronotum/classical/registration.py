@@ -20,6 +20,10 @@ NEAR = 0.3
 """Distance from the nearest landmark, as a share of the landmarks' size, at which an outline matters half as much."""
 ELSEWHERE = 0.1
 """Weight of the outline far from all landmarks."""
+DIRECTION = 0.3
+"""Distance, as a share of the specimen's size, that counts as much as a difference of direction of one radian."""
+MODEL_SMOOTHING, SCENE_SMOOTHING = 1.0, 3.0
+"""Points of the outlines over which directions are taken."""
 LOCAL, LOCAL_ELSEWHERE, LOCAL_ROUNDS = 0.2, 0.01, 16
 """The same for a single landmark that follows the outline around it, and for how many rounds."""
 
@@ -65,6 +69,8 @@ def closest_points(
 ) -> Fit:
     """Refine a pose: each model point is paired with the scene's nearest, the worst pairs are left out, and again.
 
+    Points are near if their places and the directions of the outlines there are alike.
+
     Args:
         model: (N, 2) px, along the outline.
         scene: (M, 2) px, densely along the outline.
@@ -76,24 +82,24 @@ def closest_points(
     Source:
         Chetverikov et al. (2002) trimmed iterative closest point.
     """
-    tree = cKDTree(scene)
+    edge = _Edge(scene)
+    heading = _headings(model, MODEL_SMOOTHING)
     share = np.ones(len(model)) if weights is None else weights
     mirrored = bool(np.linalg.det(start[:2, :2]) < 0)
-    size = _extent(scene)
-    pose, residual = start, np.inf
+    pose, before = start, np.inf
     for _ in range(iterations):
-        distance, nearest = _nearest(tree, geometry.transform(pose, model))
-        order = np.argsort(distance, kind="stable")
-        kept = order[np.cumsum(share[order]) <= keep * share.sum()]
+        distance, nearest = edge.match(pose, model, heading)
+        kept = _kept(distance, share, keep)
         if len(kept) < 3:
             break
         pose = best_similarity(model[kept], scene[nearest[kept]], share[kept], mirrored)
-        now = float(np.average(distance[kept], weights=share[kept])) / size
-        if abs(residual - now) < 1e-6:
-            residual = now
+        now = float(np.average(distance[kept], weights=share[kept])) / edge.extent
+        if abs(before - now) < 1e-6:
             break
-        residual = now
-    return Fit(pose, residual)
+        before = now
+    apart = cKDTree(scene).query(geometry.transform(pose, model))[0]
+    kept = _kept(apart, share, keep)
+    return Fit(pose, float(np.average(apart[kept], weights=share[kept])) / edge.extent)
 
 
 def lay_over(model: FloatArray, scene: FloatArray, starts: Sequence[FloatArray], landmarks: FloatArray) -> Fit | None:
@@ -149,40 +155,59 @@ def follow(model: FloatArray, scene: FloatArray, pose: FloatArray, landmarks: Fl
     Returns:
         (K, 2) px of the scene.
     """
-    tree = cKDTree(scene)
+    edge = _Edge(scene)
+    heading = _headings(model, MODEL_SMOOTHING)
     mirrored = bool(np.linalg.det(pose[:2, :2]) < 0)
-    heading = np.exp(1j * directions(smooth(model, 1)))
-    scene_heading = np.exp(1j * directions(smooth(scene, 3)))
     radius = LOCAL * _extent(model)
     moved = np.full(landmarks.shape, np.nan)
     for number in np.flatnonzero(~np.isnan(landmarks[:, 0])):
         near = np.exp(-((model - landmarks[number]) ** 2).sum(1) / (2 * radius**2)) + LOCAL_ELSEWHERE
         own = pose
         for _ in range(LOCAL_ROUNDS):
-            distance, nearest = _nearest(tree, geometry.transform(own, model))
-            order = np.argsort(distance, kind="stable")
-            kept = order[np.cumsum(near[order]) <= KEPT * near.sum()]
+            distance, nearest = edge.match(own, model, heading)
+            kept = _kept(distance, near, KEPT)
             if len(kept) < 3:
                 break
-            # where outlines run another way they are not the same edge
-            turned = _turned(own, heading)
-            agreement = (np.conj(turned) * scene_heading[nearest]).real * (-1 if mirrored else 1)
-            weights = near * np.clip(agreement, 0.05, 1)
-            own = best_similarity(model[kept], scene[nearest[kept]], weights[kept], mirrored)
+            own = best_similarity(model[kept], scene[nearest[kept]], near[kept], mirrored)
         moved[number] = geometry.transform(own, landmarks[number : number + 1])[0]
     return moved
 
 
-def _nearest(tree: cKDTree, points: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
-    """Distance (N,) px of points from the nearest of the tree, and its number."""
-    distance, nearest = tree.query(points)
-    return np.asarray(distance, dtype=np.float64), np.asarray(nearest, dtype=np.intp)
+class _Edge:
+    """An outline in which the point of like place and direction is looked up.
+
+    Going by place alone, a model that lies a little askew is pulled along the outline into a wrong fit.
+    """
+
+    def __init__(self, outline: FloatArray) -> None:
+        self.extent = _extent(outline)
+        self._tree = cKDTree(self._joined(outline, _headings(outline, SCENE_SMOOTHING)))
+
+    def match(
+        self, pose: FloatArray, model: FloatArray, heading: NDArray[np.complex128]
+    ) -> tuple[FloatArray, NDArray[np.intp]]:
+        """Distance (N,) of the model's points from the nearest of the outline, in place and direction; its number."""
+        x, y = pose[:2, :2] @ np.array([heading.real, heading.imag])
+        turned = (x + 1j * y) / max(abs(np.linalg.det(pose[:2, :2])) ** 0.5, 1e-9)
+        if np.linalg.det(pose[:2, :2]) < 0:
+            turned = -turned  # turned over, the outline runs the other way
+        distance, nearest = self._tree.query(self._joined(geometry.transform(pose, model), turned))
+        return np.asarray(distance, dtype=np.float64), np.asarray(nearest, dtype=np.intp)
+
+    def _joined(self, points: FloatArray, heading: NDArray[np.complex128]) -> FloatArray:
+        worth = DIRECTION * self.extent
+        return np.column_stack([points, worth * heading.real, worth * heading.imag])
 
 
-def _turned(pose: FloatArray, headings: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """Unit vectors, as complex numbers, after the turn of a pose."""
-    x, y = pose[:2, :2] @ np.array([headings.real, headings.imag])
-    return np.asarray((x + 1j * y) / max(abs(np.linalg.det(pose[:2, :2])) ** 0.5, 1e-9))
+def _headings(outline: FloatArray, sigma: float) -> NDArray[np.complex128]:
+    """(N,) direction of the outline at its points, as complex numbers of length 1."""
+    return np.asarray(np.exp(1j * directions(smooth(outline, sigma))))
+
+
+def _kept(distance: FloatArray, weights: FloatArray, keep: float) -> NDArray[np.intp]:
+    """Numbers of the nearest points that together have this share of the weight."""
+    order = np.argsort(distance, kind="stable")
+    return np.asarray(order[np.cumsum(weights[order]) <= keep * weights.sum()], dtype=np.intp)
 
 
 def _extent(points: FloatArray) -> float:

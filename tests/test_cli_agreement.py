@@ -1,0 +1,123 @@
+"""crossvalidate, agree and learning-curve through the command line."""
+
+import json
+
+import numpy as np
+import pytest
+
+from pronotum import demo, formats
+from pronotum.cli import main
+from pronotum.landmarks import Landmarks
+
+SMALL = [
+    word
+    for name in ("coarse_steps", "fine_steps", "coarse_epochs", "fine_epochs")
+    for word in ("--set", f"{name}={2 if 'steps' in name else 1}")
+]
+
+
+def run(capsys, *arguments):
+    """Exit code, standard output and standard error of a command."""
+    try:
+        main([str(argument) for argument in arguments])
+        code = 0
+    except SystemExit as stop:
+        code = stop.code or 0
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("beetles")
+    demo.draw_beetles(folder, "pronotum", n=12, seed=0, size=(256, 192))
+    rows = "".join(f"{n},{'north' if n % 2 else 'south'}\n" for n in range(1, 13))
+    (folder / "covariates.csv").write_text("id,population\n" + rows)
+    return folder
+
+
+def write(path, specimens, noise=0.0, n=None):
+    generator = np.random.default_rng(1)
+    rows = [Landmarks(one.points + noise * generator.normal(size=(8, 2)), image=one.image) for one in specimens]
+    formats.save(path, rows[:n], lambda name: 192)
+    return path
+
+
+def test_crossvalidate_leaves_a_report_and_a_model(data, tmp_path, capsys):
+    specimens = formats.load(data / "landmarks.tps", lambda name: 192)
+    repeat = write(tmp_path / "again.tps", specimens, 0.3, n=11)
+    out = tmp_path / "run"
+    arguments = ["crossvalidate", data, "-o", out, "--folds", 2, "--repeat", repeat, *SMALL, "--json"]
+    code, text, _ = run(capsys, *arguments)
+    assert code == 0
+    found = json.loads(text)
+    assert found["verdict"]["grade"] == "not ready"  # two steps of training
+    assert found["human"]["n"] == 11
+    assert {path.name for path in out.iterdir()} >= {
+        "report.html",
+        "report.json",
+        "model.safetensors",
+        "out_of_fold.tps",
+    }
+    page = (out / "report.html").read_text()
+    assert "2-fold cross-validation" in page
+    assert "pronotum_001.jpg" in page
+    again, text, _ = run(capsys, *arguments[:-1])  # nothing is trained again
+    assert again == 0
+    assert "NOT READY" in text
+
+
+def test_groups_are_not_divided(data, tmp_path, capsys):
+    arguments = ["crossvalidate", data, "-o", tmp_path / "run", "--folds", 2, "--group", "population", *SMALL]
+    code, _, _ = run(capsys, *arguments)
+    assert code == 0
+    described = json.loads((tmp_path / "run" / "crossvalidation.json").read_text())
+    assert described["groups"][:3] == ["north", "south", "north"]
+    tested = formats.load(tmp_path / "run" / "folds" / "01" / "predictions.tps", lambda name: 192)
+    assert len({int(one.id) % 2 for one in tested}) == 1
+    assert "population" in (tmp_path / "run" / "report.html").read_text()
+    code, _, err = run(capsys, *arguments[:-8], "--covariates", tmp_path / "none.csv", "-o", tmp_path / "x")
+    assert code == 2
+    assert "no such file" in err
+
+
+def test_agree_judges_files_of_any_program(data, tmp_path, capsys):
+    specimens = formats.load(data / "landmarks.tps", lambda name: 192)
+    manual = write(tmp_path / "manual.tps", specimens)
+    good = write(tmp_path / "good.tps", specimens, 0.02)
+    bad = write(tmp_path / "bad.tps", specimens, 3.0)
+    again = write(tmp_path / "again.tps", specimens, 0.03)
+    code, text, _ = run(capsys, "agree", manual, good, "-o", tmp_path / "a", "--repeat", again, "--json")
+    assert code == 0
+    assert json.loads(text)["verdict"]["grade"] == "ready"
+    code, text, _ = run(capsys, "agree", manual, bad, "-o", tmp_path / "b", "--photographs", data)
+    assert code == 0
+    assert "NOT READY" in text
+    assert "data:image/jpeg" in (tmp_path / "b" / "report.html").read_text()
+    (tmp_path / "pronotum.toml").write_text("[verdict]\nrepeatability = 2\n")
+    code, _, err = run(capsys, "agree", manual, bad, "-o", tmp_path / "c")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "verdict.repeatability = 2" in err
+
+
+def test_what_has_no_counterpart_is_named(data, tmp_path, capsys):
+    specimens = formats.load(data / "landmarks.tps", lambda name: 192)
+    manual = write(tmp_path / "manual.tps", specimens)
+    some = write(tmp_path / "some.tps", specimens, 0.1, n=9)
+    code, _, err = run(capsys, "agree", manual, some, "-o", tmp_path / "out")
+    assert code == 1
+    assert "3 specimens of manual.tps have no counterpart and are left out: pronotum_010.jpg" in err
+
+
+def test_learning_curve(data, tmp_path, capsys):
+    arguments = ["learning-curve", data, "-o", tmp_path / "curve", "--sizes", "3,6", "--folds", 2, "--run", 1, *SMALL]
+    code, text, _ = run(capsys, *arguments, "--json")
+    assert code == 0
+    found = json.loads(text)
+    assert found["sizes"] == [3, 6]
+    assert found["forecast"]["mean"]["n_then"] == 12
+    assert (tmp_path / "curve" / "learning_curve.svg").exists()
+    code, text, _ = run(capsys, *arguments)
+    assert "6 more specimens would bring the mean error" in text
+    code, _, err = run(capsys, "learning-curve", data, "-o", tmp_path / "x", "--sizes", "3;6")
+    assert (code, err.count("\n")) == (2, 1)
