@@ -57,7 +57,10 @@ def test_help_is_quick_because_nothing_heavy_is_imported():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", ["check", "train", "predict", "evaluate", "demo", "reproduce", "info"])
+@pytest.mark.parametrize(
+    "command",
+    ["check", "train", "predict", "evaluate", "crossvalidate", "agree", "learning-curve", "demo", "reproduce", "info"],
+)
 def test_every_command_has_help_with_an_example_or_a_purpose(command, capsys):
     assert run(command, "--help") == 0
     assert len(capsys.readouterr().out) > 200
