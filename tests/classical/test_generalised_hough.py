@@ -26,7 +26,7 @@ def test_legacy_finds_a_shifted_centroid_exactly(mandible):
     centre = np.floor(points[0].mean(axis=0))
     votes = vote_legacy(*found, centre=centre, size=(816, 612))
     assert votes.shape == (612, 816)
-    assert peak_legacy(votes).tolist() == (centre + [35, -20]).tolist()
+    assert peak_legacy(votes).tolist() == (centre + np.array([35, -20])).tolist()
 
 
 @pytest.mark.parametrize("degrees", [0, 100, 180])

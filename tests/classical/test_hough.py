@@ -78,7 +78,7 @@ def legacy(model: np.ndarray, scene: np.ndarray) -> LegacyVotes:
 
 def test_legacy_votes_are_those_of_a_loop():
     model = polygon()
-    scene = model + [30, -20]
+    scene = model + np.array([30, -20])
     votes, ours, theirs = legacy(model, scene), paired(model).pairs, paired(scene).pairs
     counts, best, winner = np.zeros_like(votes.counts), 0, (-1, -1)
     distance, angle = hough._polar(model, MIDDLE)

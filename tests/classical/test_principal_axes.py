@@ -30,7 +30,7 @@ def turned(points: np.ndarray, degrees: float) -> np.ndarray:
 
 
 def test_the_axis_is_that_of_the_exhaustive_search():
-    points = np.random.default_rng(3).normal(0, (40, 12), (80, 2)).round() + [200, 100]
+    points = np.random.default_rng(3).normal(0, (40, 12), (80, 2)).round() + np.array([200, 100])
     centre = centroid(points)
     means = {}
     for point in points:

@@ -35,7 +35,9 @@ def test_correlation_finds_a_turned_place_to_a_fraction_of_a_px(texture, degrees
     scene, pose = turned(texture, degrees, factor)
     landmark = np.array([150.0, 110.0])
     truth = geometry.transform(pose, landmark[None])[0]
-    found, score = correlate(texture, scene, landmark=landmark, start=truth + [5, -4], pose=pose, sides=(60, 90))
+    found, score = correlate(
+        texture, scene, landmark=landmark, start=truth + np.array([5, -4]), pose=pose, sides=(60, 90)
+    )
     assert np.abs(found - truth).max() < 0.25
     assert score > 0.95
 
@@ -133,7 +135,7 @@ def test_legacy_takes_the_first_of_equal_places():
 def test_the_legacy_descriptor_finds_a_corner_of_a_contour():
     corner = [[x, 50] for x in range(50, 80)] + [[50, y] for y in range(50, 80)]
     model = contour_image(np.array(corner), (120, 120))
-    scene = contour_image(np.array(corner) + [7, -5], (120, 120))
+    scene = contour_image(np.array(corner) + np.array([7, -5]), (120, 120))
     found = match_descriptor(model, scene, landmark=np.array([50.0, 50]), start=np.array([52.0, 49]), sides=(3, 36))
     assert found.tolist() == [57, 45]
 
@@ -143,7 +145,7 @@ def test_the_turned_descriptor_finds_its_place(texture):
     landmark = np.array([150.0, 110.0])
     truth = geometry.transform(pose, landmark[None])[0]
     found, score = match_turned_descriptor(
-        texture, scene, landmark=landmark, start=truth + [4, 3], pose=pose, sides=(6, 20)
+        texture, scene, landmark=landmark, start=truth + np.array([4, 3]), pose=pose, sides=(6, 20)
     )
     assert np.abs(found - truth).max() < 1
     assert score > 0.9

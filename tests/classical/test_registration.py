@@ -50,7 +50,22 @@ def test_the_right_start_is_chosen():
     found = lay_over(model, scene, starts, model[::60])
     assert found is not None
     assert np.abs(geometry.transform(found.pose, model) - geometry.transform(POSE, model)).max() < 2
+    assert 0 < found.rival < 0.5, "upside down fits worse"
     assert lay_over(model, scene, [], model[:2]) is None
+
+
+def test_what_fits_either_way_round_is_noticed():
+    angle = np.linspace(0, 2 * np.pi, 400, endpoint=False)
+    clean = np.stack([200 * np.cos(angle), 90 * np.sin(angle)], axis=1)
+    rng = np.random.default_rng(0)
+    ellipse, other = (clean + rng.normal(0, 1, clean.shape) for _ in range(2))
+    starts = [geometry.similarity(turn, 1.0, (0, 0)) for turn in (0.05, np.pi)]
+    found = lay_over(ellipse, other, starts, ellipse[:3])
+    assert found is not None
+    assert found.rival > 0.8
+    alone = lay_over(ellipse, other, starts[:1], ellipse[:3])
+    assert alone is not None
+    assert alone.rival == 0
 
 
 def test_the_outline_near_landmarks_matters_most():

@@ -20,6 +20,8 @@ MODEL_POINTS, SCENE_POINTS = 400, 1500
 WORST_RESIDUAL = 0.05
 """Residual of the outlines, as a share of the specimen's size, beyond which they are not of one kind: specimens of one
 part have 0.01 to 0.04, a mandible on a shell or on elytra 0.05 to 0.13."""
+MOST_RIVAL = 0.7
+"""How well the outline may fit another way round; 0.6 at most among specimens of one part."""
 ON_OUTLINE = 0.006
 """Share of the width within which a landmark of the reference counts as on the outline: 20 px of 3264."""
 TRUSTED_RESIDUAL = 0.05
@@ -27,23 +29,25 @@ TRUSTED_RESIDUAL = 0.05
 _TURNED_OVER = np.diag([-1.0, 1.0, 1.0])
 
 
-def carry_over(model: Features, landmarks: FloatArray, scene: Features, settings: Settings) -> Answer:
+def carry_over(model: Features, scene: Features, *, landmarks: FloatArray, settings: Settings) -> Answer:
     """Landmarks of one reference on one photograph.
 
     Args:
         model: of the reference.
-        landmarks: (K, 2) px of the reference's features; NaN = missing.
         scene: of the photograph.
+        landmarks: (K, 2) px of the reference's features; NaN = missing.
         settings: in clean mode.
 
     Returns:
         in px of the scene's features.
     """
-    fit = place(model, landmarks, scene, settings)
+    fit = place(model, scene, landmarks=landmarks, settings=settings)
     if fit is None:
         return Answer.none(len(landmarks), "no pose: too few lines fit together")
     if fit.residual > WORST_RESIDUAL:
         return Answer.none(len(landmarks), f"the outline does not fit the reference (residual {fit.residual:.2f})")
+    if fit.rival > MOST_RIVAL:
+        return Answer.none(len(landmarks), "the outline fits either way round")
     if settings.flexible:
         points = follow(*_outlines(model, scene), fit.pose, landmarks)
     else:
@@ -60,7 +64,7 @@ def carry_over(model: Features, landmarks: FloatArray, scene: Features, settings
     return Answer(points, tuple(reasons), np.where(np.isnan(points[:, 0]), np.nan, confidence), fit.pose, "")
 
 
-def place(model: Features, landmarks: FloatArray, scene: Features, settings: Settings) -> Fit | None:
+def place(model: Features, scene: Features, *, landmarks: FloatArray, settings: Settings) -> Fit | None:
     """The pose of the reference on the photograph, by the settings' method and closest points from its answers."""
     ours, theirs = _outlines(model, scene)
     return lay_over(ours, theirs, hypotheses(model, scene, settings), landmarks)

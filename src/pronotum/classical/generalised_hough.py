@@ -92,7 +92,7 @@ def vote(model: FloatArray, scene: FloatArray, *, reference: FloatArray, size: t
     points, angles = zip(*(_with_tangents(outline) for outline in (model, scene)), strict=True)
     m, s = (index.ravel() for index in np.indices((OUTLINE_POINTS, OUTLINE_POINTS)))
     turn = angles[1][s] - angles[0][m]
-    return count_votes(turn, points[0][m], points[1][s], reference=reference, size=size, scale=scale)
+    return count_votes(turn, model=points[0][m], scene=points[1][s], reference=reference, size=size, scale=scale)
 
 
 def _with_tangents(outline: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -195,7 +195,7 @@ def vote(model: Lines, scene: Lines, *, reference: FloatArray, size: tuple[int, 
     difference = np.abs(np.angle(np.exp(1j * (model_turn[:, None] - scene_turn[None]))))
     m, s = np.nonzero(difference < TURN_TOLERANCE)
     turn = np.angle(scene_direction[s] * np.conj(model_direction[m]))
-    return count_votes(turn, model_place[m], scene_place[s], reference=reference, size=size, scale=scale)
+    return count_votes(turn, model=model_place[m], scene=scene_place[s], reference=reference, size=size, scale=scale)
 
 
 def _last_match(model: Pairs, scene: Pairs, tolerance: float) -> NDArray[np.int64]:

@@ -24,13 +24,13 @@ from pronotum.landmarks import FloatArray
 OUTSIDE = "falls outside the picture (the published program drops such a landmark and shifts all later ones)"
 
 
-def carry_over(model: Features, landmarks: FloatArray, scene: Features, settings: Settings) -> Answer:
+def carry_over(model: Features, scene: Features, *, landmarks: FloatArray, settings: Settings) -> Answer:
     """Landmarks of one reference on one photograph.
 
     Args:
         model: of the reference.
-        landmarks: (K, 2) px of the reference; NaN = missing.
         scene: of the photograph.
+        landmarks: (K, 2) px of the reference; NaN = missing.
         settings: in legacy mode.
 
     Returns:

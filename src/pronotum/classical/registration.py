@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,12 @@ NEAR = 0.3
 """Distance from the nearest landmark, as a share of the landmarks' size, at which an outline matters half as much."""
 ELSEWHERE = 0.1
 """Weight of the outline far from all landmarks."""
-DIRECTION = 0.3
-"""Distance, as a share of the specimen's size, that counts as much as a difference of direction of one radian."""
+DIRECTION, LOCAL_DIRECTION = 0.3, 0.05
+"""Distance, as a share of the specimen's size, that counts as much as a difference of direction of one radian: for the
+common pose much, so that it does not settle askew; for a single landmark little, as its surroundings may be bent."""
 MODEL_SMOOTHING, SCENE_SMOOTHING = 1.0, 3.0
 """Points of the outlines over which directions are taken."""
-LOCAL, LOCAL_ELSEWHERE, LOCAL_ROUNDS = 0.2, 0.01, 16
+LOCAL, LOCAL_ELSEWHERE, LOCAL_ROUNDS = 0.15, 0.01, 16
 """The same for a single landmark that follows the outline around it, and for how many rounds."""
 
 
@@ -35,10 +36,13 @@ class Fit:
     Attributes:
         pose: (3, 3) from px of the model to px of the scene.
         residual: mean distance of the kept share of the outline, as a share of the scene's size.
+        rival: how well the outline fits another way round: distance of the best pose / distance of the best of those
+            turned by more than 30 degrees against it; 0 where there is none, 1 where they fit equally well.
     """
 
     pose: FloatArray
     residual: float
+    rival: float = 0.0
 
 
 def best_similarity(source: FloatArray, target: FloatArray, weights: FloatArray, mirrored: bool = False) -> FloatArray:
@@ -82,7 +86,7 @@ def closest_points(
     Source:
         Chetverikov et al. (2002) trimmed iterative closest point.
     """
-    edge = _Edge(scene)
+    edge = _Edge(scene, DIRECTION)
     heading = _headings(model, MODEL_SMOOTHING)
     share = np.ones(len(model)) if weights is None else weights
     mirrored = bool(np.linalg.det(start[:2, :2]) < 0)
@@ -97,7 +101,7 @@ def closest_points(
         if abs(before - now) < 1e-6:
             break
         before = now
-    apart = cKDTree(scene).query(geometry.transform(pose, model))[0]
+    apart = np.asarray(cKDTree(scene).query(geometry.transform(pose, model))[0], dtype=np.float64)
     kept = _kept(apart, share, keep)
     return Fit(pose, float(np.average(apart[kept], weights=share[kept])) / edge.extent)
 
@@ -118,9 +122,20 @@ def lay_over(model: FloatArray, scene: FloatArray, starts: Sequence[FloatArray],
     tried = [closest_points(model, scene, start, iterations=15) for start in starts]
     if not tried:
         return None
-    best = min(tried, key=lambda fit: mutual_distance(geometry.transform(fit.pose, model), scene))
-    whole = closest_points(model, scene, best.pose, iterations=20, keep=KEPT)
-    return closest_points(model, scene, whole.pose, weights=importance(model, landmarks), keep=KEPT)
+    apart = [mutual_distance(geometry.transform(fit.pose, model), scene) for fit in tried]
+    best = int(np.argmin(apart))
+    others = [far for fit, far in zip(tried, apart, strict=True) if _differ(fit.pose, tried[best].pose)]
+    rival = apart[best] / max(min(others), 1e-9) if others else 0.0
+    whole = closest_points(model, scene, tried[best].pose, iterations=20, keep=KEPT)
+    fit = closest_points(model, scene, whole.pose, weights=importance(model, landmarks), keep=KEPT)
+    return replace(fit, rival=float(rival))
+
+
+def _differ(one: FloatArray, other: FloatArray) -> bool:
+    """Whether two poses are turned by more than 30 degrees against each other, or one is turned over."""
+    relative = one[:2, :2] @ np.linalg.inv(other[:2, :2])
+    turn = abs(np.degrees(np.arctan2(relative[1, 0], relative[0, 0])))
+    return bool(np.linalg.det(relative) < 0 or turn > 30)
 
 
 def mutual_distance(one: FloatArray, other: FloatArray, keep: float = 0.8) -> float:
@@ -155,7 +170,7 @@ def follow(model: FloatArray, scene: FloatArray, pose: FloatArray, landmarks: Fl
     Returns:
         (K, 2) px of the scene.
     """
-    edge = _Edge(scene)
+    edge = _Edge(scene, LOCAL_DIRECTION)
     heading = _headings(model, MODEL_SMOOTHING)
     mirrored = bool(np.linalg.det(pose[:2, :2]) < 0)
     radius = LOCAL * _extent(model)
@@ -179,8 +194,9 @@ class _Edge:
     Going by place alone, a model that lies a little askew is pulled along the outline into a wrong fit.
     """
 
-    def __init__(self, outline: FloatArray) -> None:
+    def __init__(self, outline: FloatArray, direction: float) -> None:
         self.extent = _extent(outline)
+        self._worth = direction * self.extent
         self._tree = cKDTree(self._joined(outline, _headings(outline, SCENE_SMOOTHING)))
 
     def match(
@@ -195,8 +211,7 @@ class _Edge:
         return np.asarray(distance, dtype=np.float64), np.asarray(nearest, dtype=np.intp)
 
     def _joined(self, points: FloatArray, heading: NDArray[np.complex128]) -> FloatArray:
-        worth = DIRECTION * self.extent
-        return np.column_stack([points, worth * heading.real, worth * heading.imag])
+        return np.column_stack([points, self._worth * heading.real, self._worth * heading.imag])
 
 
 def _headings(outline: FloatArray, sigma: float) -> NDArray[np.complex128]:

@@ -77,7 +77,7 @@ class Settings(BaseModel):
     mode: Mode = "clean"
     pose: Pose = "pcai"
     refinement: Refinement = "correlation"
-    snap: bool = True
+    snap: bool = False
     mirror: bool = False
     flexible: bool = True
     gate: float = Field(0.9, ge=0, le=1)

@@ -125,7 +125,7 @@ def _answer(reference: Prepared, scene: Features, settings: Settings) -> tuple[A
         return Answer.none(n_landmarks, failure), similarity
     landmarks = geometry.transform(reference.features.matrix, reference.points)
     method = clean if settings.mode == "clean" else legacy
-    answer = method.carry_over(reference.features, landmarks, scene, settings)
+    answer = method.carry_over(reference.features, scene, landmarks=landmarks, settings=settings)
     back = np.linalg.inv(scene.matrix)
     points, pose = geometry.transform(back, answer.points), back @ answer.pose @ reference.features.matrix
     return Answer(points, answer.reasons, answer.confidence, pose, answer.failure), similarity

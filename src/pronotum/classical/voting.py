@@ -77,9 +77,9 @@ class Votes:
 
 def count_votes(
     turn: FloatArray,
+    *,
     model: FloatArray,
     scene: FloatArray,
-    *,
     reference: FloatArray,
     size: tuple[int, int],
     scale: float,
