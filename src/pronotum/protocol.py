@@ -301,6 +301,7 @@ class Reproduction:
                     self._round(part, number, FINE_TUNED, start)
             for part in self.parts if self.protocol.classical else ():
                 self._round(part, number, CLASSICAL, None)
+        self.on_share(1.0, "done")
         return {part: self.part(part) for part in self.parts}
 
     def _write_down(self) -> None:

@@ -65,7 +65,7 @@ def test_what_fits_either_way_round_is_noticed():
     assert found.rival > 0.8
     alone = lay_over(ellipse, other, starts[:1], ellipse[:3])
     assert alone is not None
-    assert alone.rival == 0
+    assert alone.rival > 0.8, "whether or not upside down was among the starts"
 
 
 def test_the_outline_near_landmarks_matters_most():

@@ -37,7 +37,7 @@ class Fit:
         pose: (3, 3) from px of the model to px of the scene.
         residual: mean distance of the kept share of the outline, as a share of the scene's size.
         rival: how well the outline fits another way round: distance of the best pose / distance of the best of those
-            turned by more than 30 degrees against it; 0 where there is none, 1 where they fit equally well.
+            turned by more than 30 degrees against it, upside down for one; 1 where they fit equally well.
     """
 
     pose: FloatArray
@@ -124,6 +124,10 @@ def lay_over(model: FloatArray, scene: FloatArray, starts: Sequence[FloatArray],
         return None
     apart = [mutual_distance(geometry.transform(fit.pose, model), scene) for fit in tried]
     best = int(np.argmin(apart))
+    # upside down is what outlines are mistaken for, whether or not anybody proposed it
+    half_turn = tried[best].pose @ geometry.similarity(np.pi, 1.0, model.mean(axis=0))
+    tried.append(closest_points(model, scene, half_turn, iterations=15))
+    apart.append(mutual_distance(geometry.transform(tried[-1].pose, model), scene))
     others = [far for fit, far in zip(tried, apart, strict=True) if _differ(fit.pose, tried[best].pose)]
     rival = apart[best] / max(min(others), 1e-9) if others else 0.0
     whole = closest_points(model, scene, tried[best].pose, iterations=20, keep=KEPT)
