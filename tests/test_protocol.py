@@ -115,7 +115,7 @@ def test_a_finished_protocol_is_found_again_and_never_mixed_with_another(parts, 
     with pytest.raises(UserError, match="a protocol with other protocol; expected the same command"):
         other.execute()
     fewer = protocol.Reproduction(parts, folder, found.protocol, ("head",))
-    with pytest.raises(UserError, match=r"no part 'pronotum'|a protocol with other data"):
+    with pytest.raises(UserError, match="no part 'pronotum'"):
         fewer.execute()
     with pytest.raises(UserError, match=r"no protocol.json"):
         protocol.reopen(folder / "rounds")

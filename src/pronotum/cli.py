@@ -250,7 +250,7 @@ def crossvalidate(
     _report(
         sets, declared.verdict, out, (found.photographs, origin, f"Cross-validation of {data.name}", left_out), as_json
     )
-    _finish(done.problems)
+    _finish([*done.problems, *left_out])
 
 
 @app.command()

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from pronotum import __version__
-from pronotum.morphometrics.disparity import Ratio
 from pronotum.morphometrics.resampling import Estimate
 from pronotum.report import methods, wording
 from pronotum.report.repeat_plan import to_repeat
@@ -68,7 +67,7 @@ def test_numbers_in_words():
     assert wording.signed(0.2, 1) == "+0.2"
     assert wording.signed(0.001, 1) == "0.0"
     assert wording.interval(Estimate(1.0, 0.5, 1.5), 1) == "1.0 (0.5 to 1.5)"
-    assert wording.interval(Ratio(1.0, float("nan"), float("nan")), 1) == "1.0"
+    assert wording.interval(Estimate(1.0, float("nan"), float("nan")), 1) == "1.0"
     assert wording.p_value(0.0004) == "p < 0.001"
     assert wording.p_value(float("nan")) == "p not known"
     assert wording.listed(["a", "b", "c"], 2) == "a, b and 1 more"

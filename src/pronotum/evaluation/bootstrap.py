@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pronotum.landmarks import FloatArray
+from pronotum.morphometrics.resampling import draws
 
 RESAMPLES = 4000
 LEVEL = 0.95
@@ -34,7 +34,7 @@ def mean_interval(values: FloatArray, *, seed: int = 0, resamples: int = RESAMPL
     """
     known = ~np.isnan(values)
     total, count = _pooled(values, known), _pooled(known, known)
-    drawn = [_ratio(times @ total, times @ count) for times in _draws(len(values), seed, resamples)]
+    drawn = [_ratio(times @ total, times @ count) for times in draws(len(values), seed=seed, resamples=resamples)]
     return _ends(drawn, level)
 
 
@@ -65,17 +65,9 @@ def gain_interval(
     """
     known = ~(np.isnan(before) | np.isnan(after))
     first, second = _pooled(before, known), _pooled(after, known)
-    drawn = [100 * (1 - _ratio(times @ second, times @ first)) for times in _draws(len(before), seed, resamples)]
+    times_drawn = draws(len(before), seed=seed, resamples=resamples)
+    drawn = [100 * (1 - _ratio(times @ second, times @ first)) for times in times_drawn]
     return _ends(drawn, level)
-
-
-def _draws(n: int, seed: int, resamples: int) -> Iterator[FloatArray]:
-    """How often each specimen is drawn, (B, N), in blocks that stay small for any N."""
-    rng = np.random.default_rng(seed)
-    block = max(1, 2_000_000 // max(n, 1))
-    for start in range(0, resamples, block):
-        drawn = rng.integers(0, n, (min(block, resamples - start), n)) if n else np.empty((1, 0), dtype=np.intp)
-        yield np.stack([np.bincount(row, minlength=n) for row in drawn]).astype(np.float64)
 
 
 def _pooled(values: NDArray[Any], known: NDArray[np.bool_]) -> FloatArray:

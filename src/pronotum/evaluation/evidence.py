@@ -23,12 +23,13 @@ from pronotum.landmarks import FloatArray
 from pronotum.morphometrics.allometry import Allometry, compare_allometry
 from pronotum.morphometrics.anova import Anova, procrustes_anova
 from pronotum.morphometrics.components import Components, principal_components
-from pronotum.morphometrics.disparity import Ratio, disparity_ratio
+from pronotum.morphometrics.disparity import disparity_ratio
 from pronotum.morphometrics.groups import GroupDifferences, group_differences
 from pronotum.morphometrics.mantel import Mantel, mantel
 from pronotum.morphometrics.mean_difference import MeanDifference, mean_difference
 from pronotum.morphometrics.pairing import complete_pairs
 from pronotum.morphometrics.procrustes import generalized_procrustes
+from pronotum.morphometrics.resampling import Estimate
 from pronotum.morphometrics.size import SizeAgreement, size_agreement
 from pronotum.morphometrics.twins import Twins, own_twins
 
@@ -93,7 +94,7 @@ class Shape:
 
     n: int
     anova: Anova
-    disparity: Ratio
+    disparity: Estimate
     difference: MeanDifference
     components: Components
     distances: Mantel
@@ -124,7 +125,7 @@ class Human:
     model_errors: FloatArray
     anova: Anova
     model_anova: Anova
-    disparity: Ratio
+    disparity: Estimate
     noninferiority: tuple[Noninferiority, ...]
 
 

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from pronotum.landmarks import FloatArray
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """A ratio of two disparities with the ends of its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
+from pronotum.morphometrics.resampling import Estimate, draws, estimate
 
 
 def procrustes_variance(shapes: FloatArray) -> float:
@@ -28,7 +18,7 @@ def procrustes_variance(shapes: FloatArray) -> float:
     return float(((shapes - shapes.mean(0)) ** 2).sum() / (len(shapes) - 1))
 
 
-def disparity_ratio(predicted: FloatArray, manual: FloatArray, *, seed: int = 0, resamples: int = 2000) -> Ratio:
+def disparity_ratio(predicted: FloatArray, manual: FloatArray, *, seed: int = 0, resamples: int = 2000) -> Estimate:
     """Disparity of predictions over that of manual landmarks; below 1 the predictions hide variation.
 
     Args:
@@ -37,18 +27,14 @@ def disparity_ratio(predicted: FloatArray, manual: FloatArray, *, seed: int = 0,
         seed: of the bootstrap, which draws specimens, both sets of each together.
         resamples: of the bootstrap; percentile interval.
     """
-    generator, n = np.random.default_rng(seed), len(manual)
+    n = len(manual)
     value = procrustes_variance(predicted) / procrustes_variance(manual)
-    flat = [shapes.reshape(n, -1) for shapes in (predicted, manual)]
-    squares = [(values**2).sum(1) for values in flat]
-    found = np.empty(resamples)
-    for number in range(resamples):
-        rows = generator.integers(n, size=n)
-        # The sum of squares about the resample's own mean, without copying shapes.
-        counts = np.bincount(rows, minlength=n)
-        about = [
-            counts @ square - ((counts @ values) ** 2).sum() / n for values, square in zip(flat, squares, strict=True)
-        ]
-        found[number] = about[0] / about[1] if about[1] > 0 else np.nan
-    low, high = np.nanpercentile(found, [2.5, 97.5])
-    return Ratio(value, float(low), float(high))
+    sums = [_sums_of_squares(shapes.reshape(n, -1), seed, resamples) for shapes in (predicted, manual)]
+    return estimate(value, sums[0] / np.where(sums[1] > 0, sums[1], np.nan))
+
+
+def _sums_of_squares(flat: FloatArray, seed: int, resamples: int) -> FloatArray:
+    """(B,) sums of squares about their own mean of (N, T) values of specimens drawn with replacement."""
+    squares, n = (flat**2).sum(1), len(flat)
+    blocks = draws(n, seed=seed, resamples=resamples)
+    return np.concatenate([times @ squares - ((times @ flat) ** 2).sum(1) / n for times in blocks])

@@ -53,8 +53,11 @@ def estimate(value: float, drawn: FloatArray, level: float = LEVEL) -> Estimate:
 
 def draws(n: int, *, seed: int, resamples: int) -> Iterator[FloatArray]:
     """How often each of `n` specimens is drawn, (B, n) with B rows in all, in blocks that stay small for any n."""
+    if n == 0:
+        yield np.zeros((1, 0))
+        return
     generator = np.random.default_rng(seed)
-    block = max(1, BLOCK // max(n, 1))
+    block = max(1, BLOCK // n)
     for start in range(0, resamples, block):
         rows = min(block, resamples - start)
         drawn = generator.integers(n, size=(rows, n)) + n * np.arange(rows)[:, None]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pronotum.morphometrics.disparity import Ratio
 from pronotum.morphometrics.resampling import Estimate
 
 UNITS = {
@@ -50,7 +49,7 @@ def percent(share: float | None, digits: int = 1) -> str:
     return NOTHING if share is None or math.isnan(share) else f"{number(100 * share, digits)} %"
 
 
-def interval(estimate: Estimate | Ratio, digits: int = 3) -> str:
+def interval(estimate: Estimate, digits: int = 3) -> str:
     """A value and its 95 % interval."""
     value = number(estimate.value, digits)
     if math.isnan(estimate.low) or math.isnan(estimate.high):
