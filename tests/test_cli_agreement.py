@@ -66,7 +66,7 @@ def test_crossvalidate_leaves_a_report_and_a_model(data, tmp_path, capsys):
     assert again == 0
     assert "NOT READY" in text
     stranger = Landmarks(specimens[0].points, image="stranger.jpg")
-    formats.save(repeat, [*specimens[1:], stranger], lambda name: 192)
+    write(repeat, [*specimens[1:], stranger], 0.3)
     code, _, err = run(capsys, *arguments[:-1])
     assert code == 1
     assert "1 specimens of again.tps are not in the data: stranger.jpg" in err
