@@ -76,7 +76,8 @@ def procrustes_anova(shapes: FloatArray) -> Anova:
 
     Args:
         shapes: (N, M, K, 2): N individuals by M methods, superimposed together (`procrustes.generalized_procrustes` of
-            all N * M configurations at once).
+            all N * M configurations at once). geomorph's ``gpagen`` also projects them (`procrustes.project`), which
+            changed sums of squares by 0.05 % at most where tests compare both.
 
     Raises:
         UserError: fewer than two individuals or methods.
