@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pronotum import demo, inference, workflows
+from pronotum import demo, inference, pictures, workflows
 from pronotum.classical import transfer
 from pronotum.cli import main
 from pronotum.data import open_data
@@ -234,3 +234,27 @@ def test_nothing_of_opencv_is_needed_to_list_models():
     code = "\n".join(lines)
     listed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "classical" in listed.split()
+
+
+def test_it_tells_the_networks_where_to_look(mandibles, tmp_path):
+    """Networks that have learnt next to nothing find the landmarks where image processing does, and only there."""
+    known, new = open_data(mandibles / "known"), open_data(mandibles / "new")
+    steps = {f"{stage}_{unit}": 1 for stage in ("coarse", "fine") for unit in ("steps", "epochs")}
+    small = {
+        f"model.{stage}_{part}": v for stage in ("coarse", "fine") for part, v in (("widths", "[8,8]"), ("depth", 8))
+    }
+    far = {}
+    for references in (0, 9):
+        options = workflows.TrainOptions(device="cpu", overrides={**steps, **small, "model.references": references})
+        workflows.train(known, tmp_path / str(references), options)
+        model = workflows.open_model(tmp_path / str(references), "cpu")[0].network
+        assert model.config.references == min(references, len(known))
+        details = pictures.as_batch([pictures.fit(path, model.config.detail) for path in new.photographs], "cpu")
+        hints = model.hints(details)
+        found = model.locate_coarse(pictures.shrink(details, model.config.frame), hints)[0]
+        ratio = SIZE[0] / model.config.frame[0]
+        far[references] = np.linalg.norm((found.numpy() + 0.5) * ratio - 0.5 - new.points, axis=-1).mean(1)
+    assert hints.isnan().all(-1).all(-1).tolist() == [False, True, False]
+    assert not torch.isnan(found).any()
+    assert (far[9][[0, 2]] < 0.3 * far[0][[0, 2]]).all()
+    assert far[9][1] == pytest.approx(far[0][1])

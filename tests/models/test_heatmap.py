@@ -7,7 +7,7 @@ import torch
 from pronotum.errors import UserError
 from pronotum.landmarks import Scheme
 from pronotum.models import heatmap, storage
-from pronotum.models.heatmap import HeatmapConfig, HeatmapModel, refine, rescale
+from pronotum.models.heatmap import HeatmapConfig, HeatmapModel, refine, rescale, with_hints
 
 
 def tiny(n_landmarks=4):
@@ -135,3 +135,18 @@ def test_files_that_are_no_models_are_refused_in_one_line(tmp_path):
     safetensors.torch.save_file({"x": torch.zeros(2)}, damaged, {storage.FORMAT: json.dumps({**header, "card": {}})})
     with pytest.raises(UserError, match="damaged model"):
         storage.load(damaged)
+
+
+def test_a_hint_settles_what_the_map_leaves_open_and_no_more():
+    """Two equal modes: the hinted one wins. One clear mode far from the hint: it stays. No hint: nothing changes."""
+    maps = torch.full((1, 3, 16, 16), -30.0)
+    maps[0, :, 4, 3] = 0.0
+    maps[0, 0, 10, 12] = 0.0
+    maps = torch.log_softmax(maps.flatten(2), -1).view_as(maps)
+    hints = torch.tensor([[[49.5, 41.5], [60.0, 60.0], [torch.nan, torch.nan]]])
+    hinted = with_hints(maps, hints, 4)
+    assert hinted.flatten(2).argmax(-1).tolist() == [[10 * 16 + 12, 4 * 16 + 3, 4 * 16 + 3]]
+    assert torch.allclose(hinted.exp().flatten(2).sum(-1), torch.ones(1, 3), atol=1e-5)
+    assert torch.equal(hinted[0, 2], maps[0, 2])
+    ratio = (hinted[0, 0, 10, 12] - hinted[0, 0, 4, 3]).exp()
+    assert ratio.item() == pytest.approx((1 + 1e-3) / 1e-3, rel=0.02)

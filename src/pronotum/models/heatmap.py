@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from pronotum.augment import patch_side, windows
 from pronotum.models.architecture import Answer
-from pronotum.models.unet import UNet, decode
+from pronotum.models.classical import ClassicalConfig, ClassicalModel
+from pronotum.models.unet import UNet, cell_centres, decode
 from pronotum.morphometrics.shape_prior import ShapePrior, reconcile
 from pronotum.pictures import shrink
 
@@ -27,6 +28,10 @@ FINEST_FROM = 1.5
 FINEST_WINDOW_IN_DETAIL = 30
 """Side of such a window in px of the detail picture: again several times the error of the answer before it."""
 MAX_FINEST_WINDOW = 128
+HINT_SPREAD = 5.0
+"""How far off the image-processing method is taken to be, px of the frame (standard deviation)."""
+HINT_FLOOR = 1e-3
+"""What it leaves of a map far from its answer: the network is overruled only where it is itself in doubt."""
 
 
 class HeatmapConfig(BaseModel):
@@ -41,6 +46,8 @@ class HeatmapConfig(BaseModel):
             None.
         finest_window: side of a window of these, px.
         passes: how often a window is cut again around its own answer.
+        references: specimens that the image-processing method compares each picture with, to tell the coarse network
+            where to look; 0 = it is not asked. Needs OpenCV.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,6 +59,7 @@ class HeatmapConfig(BaseModel):
     finest: tuple[int, int] | None = None
     finest_window: int = 96
     passes: int = 2
+    references: int = Field(default=0, ge=0)
     coarse_widths: tuple[int, ...] = (32, 48, 64, 96, 128)
     coarse_stride: int = 4
     coarse_depth: int = 64
@@ -95,6 +103,12 @@ class HeatmapConfig(BaseModel):
         """Side in px of what is kept of the finest picture around each landmark for training; 0 = nothing."""
         return patch_side(self.finest_window) if self.finest else 0
 
+    @property
+    def guide(self) -> ClassicalConfig:
+        """Of the image-processing method that is asked where to look."""
+        read = {"n_landmarks": self.n_landmarks, "picture": self.detail, "references": self.references}
+        return ClassicalConfig.read(read)
+
 
 def _enlarged(size: tuple[int, int], factor: float) -> tuple[int, int]:
     # Rounded first, so that 192 * (2448 / 192) is not one pixel more than 2448.
@@ -105,6 +119,26 @@ def rescale(points: Tensor, source: tuple[int, int], target: tuple[int, int]) ->
     """Points (..., 2) from px of one picture to px of the same picture at another size (width, height)."""
     factor = points.new_tensor([target[0] / source[0], target[1] / source[1]])
     return (points + 0.5) * factor - 0.5
+
+
+def with_hints(log_maps: Tensor, hints: Tensor, stride: int) -> Tensor:
+    """Maps multiplied by what another method says: a Gaussian around its answer, on a floor.
+
+    Args:
+        log_maps: (B, K, h, w) log-probabilities.
+        hints: (B, K, 2) px of the picture; NaN = it says nothing, the map stays as it is.
+        stride: px of the picture per cell.
+
+    Returns:
+        (B, K, h, w) log-probabilities.
+    """
+    height, width = log_maps.shape[-2:]
+    x = cell_centres(width, stride, log_maps.device) - hints[..., 0, None]
+    y = cell_centres(height, stride, log_maps.device) - hints[..., 1, None]
+    squares = x.square()[..., None, :] + y.square()[..., :, None]
+    hinted = log_maps + torch.log(torch.exp(-squares / (2 * HINT_SPREAD**2)) + HINT_FLOOR)
+    hinted = hinted - torch.logsumexp(hinted.flatten(-2), -1)[..., None, None]
+    return torch.where(torch.isnan(hinted), log_maps, hinted)
 
 
 @torch.no_grad()
@@ -138,7 +172,8 @@ class HeatmapModel(nn.Module):
     """U-Nets: `coarse` answers over the frame for all landmarks, `fine` in a window for the one it is cut for.
 
     Between them the shape prior chooses among the modes of the coarse maps. Where the photographs are finer than the
-    detail picture, `finest` looks at windows of theirs; else it is None.
+    detail picture, `finest` looks at windows of theirs; else it is None. `guide`, where there is one, compares the
+    picture with a few specimens by image processing and tells the coarse network where to look.
     """
 
     prior_mean: Tensor
@@ -155,6 +190,7 @@ class HeatmapModel(nn.Module):
         )
         self.fine = self._refiner()
         self.finest = self._refiner() if config.finest else None
+        self.guide = ClassicalModel(config.guide) if config.references else None
         self.register_buffer("prior_mean", torch.zeros(config.n_landmarks, 2))
         self.register_buffer("prior_covariance", torch.eye(2 * config.n_landmarks))
 
@@ -173,6 +209,12 @@ class HeatmapModel(nn.Module):
         self.prior_mean.copy_(torch.from_numpy(prior.mean))
         self.prior_covariance.copy_(torch.from_numpy(prior.covariance))
 
+    def keep_references(self, details: Tensor, points: Tensor) -> None:
+        """Hand specimens (R, 3, H, W) with landmarks (R, K, 2) detail px to the image-processing method."""
+        assert self.guide is not None
+        self.guide.keep(details, points)
+        self.config = self.config.model_copy(update={"references": len(points)})
+
     def to_detail(self, points: Tensor) -> Tensor:
         """Points (..., 2) from frame px to detail px."""
         return rescale(points, self.config.frame, self.config.detail)
@@ -181,18 +223,30 @@ class HeatmapModel(nn.Module):
         """Points (..., 2) from detail px to frame px."""
         return rescale(points, self.config.detail, self.config.frame)
 
+    def hints(self, details: Tensor) -> Tensor | None:
+        """Where image processing places the landmarks of (B, 3, H, W) uint8 details: (B, K, 2) frame px, NaN = nowhere.
+
+        None where it is not asked.
+        """
+        if self.guide is None:
+            return None
+        return self.to_frame(self.guide.answer(details).points).to(details.device, torch.float32)
+
     @torch.no_grad()
-    def locate_coarse(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+    def locate_coarse(self, frames: Tensor, hints: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Landmarks from the whole picture.
 
         Args:
             frames: (B, 3, h, w) uint8.
+            hints: see `hints`.
 
         Returns:
             (B, K, 2) frame px, and (B, K) confidence: the share of probability near the answer.
         """
-        log_maps = self.coarse(frames.float() / 255)
-        prior, stride = self.prior, self.coarse.stride
+        log_maps, stride = self.coarse(frames.float() / 255), self.coarse.stride
+        if hints is not None:
+            log_maps = with_hints(log_maps, hints, stride)
+        prior = self.prior
         guides = [reconcile(maps, prior, stride) for maps in log_maps.cpu().double().numpy()]
         guide = torch.from_numpy(np.stack(guides)).to(log_maps)
         return decode(log_maps, stride, guide=guide)
@@ -201,15 +255,15 @@ class HeatmapModel(nn.Module):
         """Landmarks of (B, 3, H, W) uint8 pictures."""
         config = self.config
         details = shrink(pictures, config.detail) if config.finest else pictures
-        points, confidence = self.locate(shrink(details, config.frame), details)
+        points, confidence = self.locate(shrink(details, config.frame), details, self.hints(details))
         if config.finest is None:
             return Answer(points, confidence)
         points, finest = self.locate_finest(pictures, _each(points)[0], rescale(points, config.detail, config.finest))
         return Answer(points, confidence * finest)
 
-    def locate(self, frames: Tensor, details: Tensor) -> tuple[Tensor, Tensor]:
+    def locate(self, frames: Tensor, details: Tensor, hints: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Landmarks of a batch of pictures, (B, K, 2) detail px, and their confidence (B, K)."""
-        points, coarse = self.locate_coarse(frames)
+        points, coarse = self.locate_coarse(frames, hints)
         points = self.to_detail(points)
         index, channel = _each(points)
         window, passes = self.config.window, self.config.passes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -23,6 +24,7 @@ from pronotum.augment import (
     windows,
 )
 from pronotum.models.architecture import Architecture
+from pronotum.models.classical import choose_references
 from pronotum.models.heatmap import HeatmapConfig, HeatmapModel, rescale
 from pronotum.models.stage import Stage
 from pronotum.models.unet import UNet, decode, heatmap_loss
@@ -114,7 +116,11 @@ class HeatmapTrainer:
 
     def stages(self) -> list[Stage]:
         """Coarse, then fine, then finest where there is such a network."""
-        self.model.learn_shapes(self.examples.points[self.train])
+        points = self.examples.points[self._at(self.train)]
+        self.model.learn_shapes(points)
+        if self.model.guide is not None:
+            chosen = self.train[torch.from_numpy(choose_references(self.model.guide.config, points.cpu().numpy()))]
+            self.model.keep_references(self.examples.details[self._at(chosen)], self.examples.points[self._at(chosen)])
         settings, n = self.settings, len(self.train)
         fine_pictures = max(1, CROPS_PER_BATCH // min(self.model.config.n_landmarks, CROPS_PER_BATCH // 4))
         plan = [
@@ -260,16 +266,22 @@ class HeatmapTrainer:
         setattr(self.model, part, network)
         try:
             errors = []
-            for index in torch.split(self.held_out, 8):
+            for index, hints in zip(torch.split(self.held_out, 8), self._held_out_hints, strict=True):
                 details = self.examples.details[self._at(index)].to(self.device)
                 frames = self.examples.frames[self._at(index)].to(self.device)
-                points = self.model.locate(frames, details)[0]
+                points = self.model.locate(frames, details, hints)[0]
                 if part == "finest":
                     points = self._from_patches(index, points)
                 errors.append(self._photograph_errors(index, points))
             return float(torch.cat(errors).nanmean())
         finally:
             setattr(self.model, part, trained)
+
+    @cached_property
+    def _held_out_hints(self) -> list[Tensor | None]:
+        """Where image processing says to look, by batches of the held-out examples: worked out once."""
+        batches = torch.split(self.held_out, 8)
+        return [self.model.hints(self.examples.details[self._at(index)]) for index in batches]
 
     def _from_patches(self, index: Tensor, points: Tensor) -> Tensor:
         """Answers (B, K, 2) detail px after the last look.
@@ -299,6 +311,6 @@ ARCHITECTURES = (
         trainer=HeatmapTrainer,
         presets=PRESETS,
         default="standard",
-        fresh=("prior_",),
+        fresh=("prior_", "guide."),
     ),
 )
