@@ -61,13 +61,14 @@ def move(matrices: Tensor, points: Tensor) -> Tensor:
     return torch.einsum("nij,nkj->nki", matrices[..., :2], points) + matrices[:, None, :, 2]
 
 
-def warp(images: Tensor, matrices: Tensor, size: tuple[int, int]) -> Tensor:
+def warp(images: Tensor, matrices: Tensor, size: tuple[int, int], displacements: Tensor | None = None) -> Tensor:
     """Resample pictures bilinearly; outside, the border pixel is repeated.
 
     Args:
         images: (n, C, H, W), any type.
         matrices: (n, 2, 3) from picture px to result px.
         size: (width, height) of the result.
+        displacements: (n, 2, h, w) px by which the result is bent afterwards (`bending.spline`); None = it is not.
 
     Returns:
         (n, C, height, width) float32 on the range of the input.
@@ -77,6 +78,9 @@ def warp(images: Tensor, matrices: Tensor, size: tuple[int, int]) -> Tensor:
     x = torch.arange(width, dtype=torch.float32, device=images.device)
     y = torch.arange(height, dtype=torch.float32, device=images.device)
     base = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).reshape(1, -1, 2)
+    if displacements is not None:
+        smooth = F.interpolate(displacements, size=(height, width), mode="bilinear", align_corners=False)
+        base = base + smooth.flatten(2).transpose(1, 2)
     source = torch.einsum("nij,npj->npi", inverse, base - matrices[:, None, :, 2])
     extent = torch.tensor([images.shape[3], images.shape[2]], dtype=torch.float32, device=images.device)
     grid = ((2 * source + 1) / extent - 1).view(len(images), height, width, 2)
@@ -109,6 +113,8 @@ def windows(images: Tensor, index: Tensor, centres: Tensor, side: int) -> tuple[
     return cut, corner.to(torch.float32)
 
 
+PIECES = 3
+"""Pieces of other pictures on one, at most."""
 WINDOW_MARGIN = 1.6
 """Training windows are cut this much larger, so that a turned window has no empty corners."""
 MAX_JITTER = 0.4
@@ -150,3 +156,29 @@ def relight(images: Tensor, settings: Augmentation, generator: torch.Generator) 
         noise = torch.randn(images.shape, generator=generator).to(device)
         images = images + level * noise
     return images.clamp(0, 1)
+
+
+def paste(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Cover parts of (n, C, H, W) pictures with pieces of each other, so that no single place is relied upon.
+
+    Args:
+        images: any type.
+        share: chance of each of up to three pieces.
+        generator: of the random numbers.
+
+    Source: Yun et al. (2019), CutMix, without the labels.
+    """
+    n, (height, width) = len(images), images.shape[-2:]
+    result = images.clone()
+    for target in range(n):
+        for _ in range(PIECES):
+            chance, *shares = torch.rand(7, generator=generator).tolist()
+            if chance >= share:
+                continue
+            w, h = (round(side * (0.05 + 0.2 * share)) for side, share in zip((width, height), shares[:2], strict=True))
+            left, from_left = (round((width - w) * share) for share in shares[2:4])
+            top, from_top = (round((height - h) * share) for share in shares[4:6])
+            source = int(torch.randint(0, n, (1,), generator=generator))
+            piece = images[source, :, from_top : from_top + h, from_left : from_left + w]
+            result[target, :, top : top + h, left : left + w] = piece
+    return result

@@ -11,12 +11,14 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from pronotum import bending
 from pronotum.augment import (
     WINDOW_MARGIN,
     Augmentation,
     about,
     jitter,
     move,
+    paste,
     relight,
     sample_linear,
     uniform,
@@ -53,6 +55,9 @@ class HeatmapTraining(BaseModel):
         jitter: how far training windows lie off their landmark, px of the frame (standard deviation).
         finest_jitter: the same for the finest network.
         augmentation: changes of pose and light.
+        bend: how far whole pictures are bent so that their landmarks take another shape, in standard deviations of the
+            training shapes.
+        paste: chance of each of up to three pieces of other pictures that cover a part of a whole one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -73,6 +78,8 @@ class HeatmapTraining(BaseModel):
     jitter: float = 2.0
     finest_jitter: float = 0.75
     augmentation: Augmentation = Augmentation()
+    bend: float = 1.0
+    paste: float = 0.6
 
 
 PRESETS = {
@@ -163,14 +170,31 @@ class HeatmapTrainer:
             linear = sample_linear(n, augmentation, generator)
             centre = (extent / 2 - 0.5).expand(n, 2)
             shift = uniform((n, 2), generator) * augmentation.shift * extent
-            matrices = about(linear, centre, centre + shift).to(self.device)
-            pictures = warp(self.examples.frames[self._at(index)].to(self.device), matrices, frame) / 255
-            pictures = relight(pictures, augmentation, generator)
-            points = self.model.to_frame(self.examples.points[self._at(index)].to(self.device))
+            matrices = about(linear, centre, centre + shift)
+            points = move(matrices, self.model.to_frame(self.examples.points[self._at(index)].cpu()))
+            points, displacements = self._bend(points, generator)
+            frames = self.examples.frames[self._at(index)].to(self.device)
+            pictures = warp(frames, matrices.to(self.device), frame, displacements) / 255
+            pictures = paste(relight(pictures, augmentation, generator), self.settings.paste, generator)
             log_maps = self.model.coarse(pictures.contiguous(memory_format=torch.channels_last))
-            yield heatmap_loss(
-                log_maps, move(matrices, points), stride=self.model.coarse.stride, sigma=self.settings.sigma
-            )
+            targets = points.to(self.device)
+            yield heatmap_loss(log_maps, targets, stride=self.model.coarse.stride, sigma=self.settings.sigma)
+
+    def _bend(self, points: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """Landmarks (n, K, 2) frame px where they go as the pictures are bent, and the displacements of these."""
+        amount, frame = self.settings.bend, self.model.config.frame
+        if amount == 0 or points.shape[1] < bending.LEAST:
+            return points, None
+        mean, root = self._shapes
+        before, after = bending.bends(points, mean, root, amount, generator)
+        displacements = bending.spline(before, after, frame)
+        return bending.follow(points, displacements, frame), displacements.to(self.device)
+
+    @cached_property
+    def _shapes(self) -> tuple[Tensor, Tensor]:
+        """Mean shape (K, 2) and Cholesky factor (2K, 2K) of the covariance of the training shapes, frame px."""
+        prior = self.model.prior
+        return torch.from_numpy(prior.mean).float(), torch.linalg.cholesky(torch.from_numpy(prior.covariance)).float()
 
     def _fine_losses(self, size: int, generator: torch.Generator) -> Iterator[Tensor]:
         config, settings, examples = self.model.config, self.settings, self.examples
