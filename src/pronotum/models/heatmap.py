@@ -63,9 +63,9 @@ class HeatmapConfig(BaseModel):
     coarse_widths: tuple[int, ...] = (32, 48, 64, 96, 128)
     coarse_stride: int = 4
     coarse_depth: int = 64
-    fine_widths: tuple[int, ...] = (24, 32, 48, 64)
-    fine_stride: int = 2
-    fine_depth: int = 32
+    fine_widths: tuple[int, ...] = (32, 48, 64, 96)
+    fine_stride: int = 4
+    fine_depth: int = 48
 
     @classmethod
     def for_photographs(cls, n_landmarks: int, sizes: list[tuple[int, int]]) -> HeatmapConfig:
