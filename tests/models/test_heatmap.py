@@ -4,10 +4,12 @@ import pytest
 import safetensors.torch
 import torch
 
+from pronotum.augment import about, move
 from pronotum.errors import UserError
 from pronotum.landmarks import Scheme
 from pronotum.models import heatmap, storage
-from pronotum.models.heatmap import HeatmapConfig, HeatmapModel, refine, rescale, with_hints
+from pronotum.models.heatmap import HeatmapConfig, HeatmapModel, on_cells, refine, rescale, turn, with_hints
+from pronotum.models.unet import expectation
 
 
 def tiny(n_landmarks=4):
@@ -150,3 +152,30 @@ def test_a_hint_settles_what_the_map_leaves_open_and_no_more():
     assert torch.equal(hinted[0, 2], maps[0, 2])
     ratio = (hinted[0, 0, 10, 12] - hinted[0, 0, 4, 3]).exp()
     assert ratio.item() == pytest.approx((1 + 1e-3) / 1e-3, rel=0.02)
+
+
+def test_maps_of_moved_pictures_are_laid_back_where_they_belong():
+    """A bump made in the moved picture lies, laid back, where the movement came from."""
+    x = torch.arange(24.0) * 4 + 1.5
+    here = torch.tensor([[40.0, 52.0]])
+    centre = torch.tensor([[47.5, 47.5]])
+    pose = about(turn(10, 1.12)[None], centre, centre)
+    there = move(pose, here[None])[0, 0]
+    bump = -((x - there[0]) ** 2 + (x[:, None] - there[1]) ** 2)[None, None] / 50
+    laid = on_cells(bump, pose, 4)
+    assert torch.allclose(expectation(torch.log_softmax(laid.flatten(2), -1).view_as(laid), 4)[0], here, atol=0.3)
+
+
+def test_only_pictures_that_leave_a_doubt_are_looked_at_again(monkeypatch):
+    model, generator = tiny(), torch.Generator().manual_seed(1)
+    frames = torch.randint(0, 255, (3, 3, 64, 64), dtype=torch.uint8, generator=generator)
+    monkeypatch.setattr(heatmap, "DOUBT", 0.0)
+    once, trust = model.locate_coarse(frames)
+    order = trust.amin(1).argsort()
+    monkeypatch.setattr(heatmap, "DOUBT", float(trust.amin(1)[order[1]]))
+    shown = []
+    monkeypatch.setattr(model, "_look_again", lambda frames, maps: shown.append(frames) or maps.flip(1))
+    again = model.locate_coarse(frames)[0]
+    assert torch.equal(torch.cat(shown), frames[order[:1]])
+    assert torch.equal(again[order[1:]], once[order[1:]])
+    assert not torch.equal(again[order[0]], once[order[0]])

@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from pronotum.augment import patch_side, windows
+from pronotum.augment import about, move, patch_side, warp, windows
 from pronotum.models.architecture import Answer
 from pronotum.models.classical import ClassicalConfig, ClassicalModel
 from pronotum.models.unet import UNet, cell_centres, decode
@@ -28,6 +29,10 @@ FINEST_FROM = 1.5
 FINEST_WINDOW_IN_DETAIL = 30
 """Side of such a window in px of the detail picture: again several times the error of the answer before it."""
 MAX_FINEST_WINDOW = 128
+DOUBT = 0.8
+"""Confidence in its least certain landmark below which the coarse network looks at a picture again."""
+OTHER_POSES = ((10.0, 1.0), (-10.0, 1.0), (0.0, 1.12), (0.0, 0.89))
+"""How the picture is turned (degrees) and enlarged for that."""
 HINT_SPREAD = 5.0
 """How far off the image-processing method is taken to be, px of the frame (standard deviation)."""
 HINT_FLOOR = 1e-3
@@ -141,6 +146,31 @@ def with_hints(log_maps: Tensor, hints: Tensor, stride: int) -> Tensor:
     return torch.where(torch.isnan(hinted), log_maps, hinted)
 
 
+def turn(degrees: float, factor: float) -> Tensor:
+    """(2, 2) matrix that turns and enlarges."""
+    cos, sin = (factor * f(math.radians(degrees)) for f in (math.cos, math.sin))
+    return torch.tensor([[cos, -sin], [sin, cos]])
+
+
+def on_cells(log_maps: Tensor, matrices: Tensor, stride: int) -> Tensor:
+    """Maps of moved pictures, laid back over the pictures as they were.
+
+    Args:
+        log_maps: (B, K, h, w) log-probabilities over the moved pictures.
+        matrices: (B, 2, 3) from px of the pictures to px of the moved ones.
+        stride: px per cell.
+
+    Returns:
+        (B, K, h, w) log-probabilities, not normalised again.
+    """
+    height, width = log_maps.shape[-2:]
+    x, y = (cell_centres(n, stride, log_maps.device) for n in (width, height))
+    cells = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).reshape(1, -1, 2).expand(len(log_maps), -1, 2)
+    extent = log_maps.new_tensor([width * stride, height * stride])
+    grid = ((2 * move(matrices, cells) + 1) / extent - 1).view(len(log_maps), height, width, 2)
+    return F.grid_sample(log_maps, grid, padding_mode="border", align_corners=False)
+
+
 @torch.no_grad()
 def refine(
     network: UNet, pictures: Tensor, index: Tensor, channel: Tensor, points: Tensor, *, window: int, passes: int
@@ -171,9 +201,10 @@ def refine(
 class HeatmapModel(nn.Module):
     """U-Nets: `coarse` answers over the frame for all landmarks, `fine` in a window for the one it is cut for.
 
-    Between them the shape prior chooses among the modes of the coarse maps. Where the photographs are finer than the
-    detail picture, `finest` looks at windows of theirs; else it is None. `guide`, where there is one, compares the
-    picture with a few specimens by image processing and tells the coarse network where to look.
+    A picture that leaves the coarse network in doubt is shown to it again in other poses. Between the two networks the
+    shape prior chooses among the modes of the coarse maps. Where the photographs are finer than the detail picture,
+    `finest` looks at windows of theirs; else it is None. `guide`, where there is one, compares the picture with a few
+    specimens by image processing and tells the coarse network where to look.
     """
 
     prior_mean: Tensor
@@ -243,13 +274,32 @@ class HeatmapModel(nn.Module):
         Returns:
             (B, K, 2) frame px, and (B, K) confidence: the share of probability near the answer.
         """
-        log_maps, stride = self.coarse(frames.float() / 255), self.coarse.stride
+        log_maps = self.coarse(frames.float() / 255)
+        points, confidence = self._choose(log_maps, hints)
+        doubtful = confidence.amin(1) < DOUBT
+        if doubtful.any():
+            seen = self._look_again(frames[doubtful], log_maps[doubtful])
+            points[doubtful], confidence[doubtful] = self._choose(seen, None if hints is None else hints[doubtful])
+        return points, confidence
+
+    def _choose(self, log_maps: Tensor, hints: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Landmarks (B, K, 2) frame px, and confidence, from maps (B, K, h, w): the prior chooses among their modes."""
+        stride, prior = self.coarse.stride, self.prior
         if hints is not None:
             log_maps = with_hints(log_maps, hints, stride)
-        prior = self.prior
         guides = [reconcile(maps, prior, stride) for maps in log_maps.cpu().double().numpy()]
-        guide = torch.from_numpy(np.stack(guides)).to(log_maps)
-        return decode(log_maps, stride, guide=guide)
+        return decode(log_maps, stride, guide=torch.from_numpy(np.stack(guides)).to(log_maps))
+
+    def _look_again(self, frames: Tensor, log_maps: Tensor) -> Tensor:
+        """Maps (B, K, h, w) agreed upon by looks at the frames in other poses: the mean of log-probabilities."""
+        n, (width, height) = len(frames), self.config.frame
+        centre = torch.tensor([[width / 2 - 0.5, height / 2 - 0.5]], device=frames.device)
+        total = log_maps
+        for degrees, factor in OTHER_POSES:
+            pose = about(turn(degrees, factor).to(frames.device)[None], centre, centre).expand(n, 2, 3)
+            seen = self.coarse(warp(frames, pose, (width, height)) / 255)
+            total = total + on_cells(seen, pose, self.coarse.stride)
+        return torch.log_softmax((total / (1 + len(OTHER_POSES))).flatten(2), -1).view_as(total)
 
     def answer(self, pictures: Tensor) -> Answer:
         """Landmarks of (B, 3, H, W) uint8 pictures."""
