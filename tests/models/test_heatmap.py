@@ -42,10 +42,12 @@ def test_the_detail_is_not_much_finer_than_the_photographs():
     assert HeatmapConfig.for_photographs(5, [(256, 192)]).detail == (512, 384)
 
 
-def test_the_last_look_is_at_the_photographs_own_resolution():
+def test_the_last_look_is_at_the_photographs_resolution_or_at_a_half_that_is_fine_enough():
     large = HeatmapConfig.for_photographs(5, [(3264, 2448)])
-    assert (large.finest, large.picture, large.finest_window) == ((3264, 2448), (3264, 2448), 96)
-    assert HeatmapConfig.for_photographs(5, [(6000, 4000)]).picture == (6000, 4500)
+    assert (large.finest, large.picture, large.finest_window) == ((1632, 1224), (1632, 1224), 64)
+    assert HeatmapConfig.for_photographs(5, [(1632, 1224)]).finest == (1632, 1224)
+    assert HeatmapConfig.for_photographs(5, [(6000, 4500)]).finest == (3000, 2250)
+    assert HeatmapConfig.for_photographs(5, [(12000, 9000)]).finest == (3000, 2250)
     for size in [(1000, 1319), (632, 480), (256, 192)]:
         small = HeatmapConfig.for_photographs(5, [size])
         assert small.finest is None

@@ -23,12 +23,16 @@ MAX_MAGNIFICATION = 4.0
 MIN_MAGNIFICATION = 2.0
 WINDOW_IN_FRAME = 24
 """Side of a window in px of the frame: several times a coarse error."""
-WINDOW_STEP = 16
+WINDOW_STEP = 32
 FINEST_FROM = 1.5
 """How much finer than the detail picture photographs must be for windows of their own resolution to be worth while."""
-FINEST_WINDOW_IN_DETAIL = 30
+ENOUGH = 6.0
+"""Magnification beyond which photographs are halved, once or more: a JPEG is decoded so in half the time or less."""
+FINEST_WINDOW_IN_DETAIL = 40
 """Side of such a window in px of the detail picture: again several times the error of the answer before it."""
 MAX_FINEST_WINDOW = 128
+OFF_CENTRE = 0.15
+"""How far off the centre of its window an answer must lie for another look, as a share of the side."""
 DOUBT = 0.8
 """Confidence in its least certain landmark below which the coarse network looks at a picture again."""
 OTHER_POSES = ((10.0, 1.0), (-10.0, 1.0), (0.0, 1.12), (0.0, 0.89))
@@ -50,7 +54,7 @@ class HeatmapConfig(BaseModel):
         finest: (width, height) px of the photographs themselves where they are finer than the detail picture; else
             None.
         finest_window: side of a window of these, px.
-        passes: how often a window is cut again around its own answer.
+        passes: how often a window is cut, again around its own answer where that lies off its centre.
         references: specimens that the image-processing method compares each picture with, to tell the coarse network
             where to look; 0 = it is not asked. Needs OpenCV.
     """
@@ -92,6 +96,8 @@ class HeatmapConfig(BaseModel):
             detail=_enlarged(frame, magnification),
             window=WINDOW_STEP * round(WINDOW_IN_FRAME * magnification / WINDOW_STEP),
         )
+        while native / 2 >= ENOUGH:
+            native /= 2
         beyond = native / magnification
         if beyond < FINEST_FROM:
             return chosen
@@ -184,17 +190,21 @@ def refine(
         channel: (n,) which landmark it is.
         points: (n, 2) px of the picture.
         window: side, px.
-        passes: how often a window is cut again around its own answer.
+        passes: how often a window is cut, again around its own answer where that lies off its centre.
 
     Returns:
         (n, 2) px of the picture, and (n,) confidence.
     """
-    rows = torch.arange(len(points), device=points.device)
-    answer, confidence = points, torch.zeros(len(points), device=points.device)
+    answer, confidence = points.clone(), torch.zeros(len(points), device=points.device)
+    left = torch.arange(len(points), device=points.device)
     for _ in range(passes):
-        cut, corner = windows(pictures, index, answer, window)
-        local, mass = decode(network(cut.float() / 255)[rows, channel][:, None], network.stride)
-        answer, confidence = local[:, 0] + corner, mass[:, 0]
+        cut, corner = windows(pictures, index[left], answer[left], window)
+        maps = network((cut.float() / 255).contiguous(memory_format=torch.channels_last))
+        local, mass = decode(maps[torch.arange(len(left)), channel[left]][:, None], network.stride)
+        answer[left], confidence[left] = local[:, 0] + corner, mass[:, 0]
+        left = left[(local[:, 0] - (window - 1) / 2).abs().amax(-1) > OFF_CENTRE * window]
+        if len(left) == 0:
+            break
     return answer, confidence
 
 

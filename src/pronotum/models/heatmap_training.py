@@ -62,7 +62,7 @@ class HeatmapTraining(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    coarse_steps: int = 400
+    coarse_steps: int = 600
     fine_steps: int = 500
     finest_steps: int = 400
     coarse_epochs: int = 20
@@ -84,7 +84,7 @@ class HeatmapTraining(BaseModel):
 
 PRESETS = {
     "fast": HeatmapTraining(
-        coarse_steps=200, fine_steps=200, finest_steps=150, coarse_epochs=12, fine_epochs=5, finest_epochs=4
+        coarse_steps=250, fine_steps=200, finest_steps=150, coarse_epochs=12, fine_epochs=5, finest_epochs=4
     ),
     "standard": HeatmapTraining(),
     "best": HeatmapTraining(
