@@ -40,8 +40,6 @@ from pronotum.morphometrics.disparity import disparity_ratio
 from pronotum.morphometrics.procrustes import generalized_procrustes
 from pronotum.morphometrics.superimposition import mean_shape
 
-THREADS = 2
-
 
 @dataclass(frozen=True)
 class Collection:
@@ -110,7 +108,7 @@ def dlibs(settings: dict[str, float]) -> Method:
     def run(train: Dataset, test: Dataset) -> Answer:
         begun = time.perf_counter()
         complete = np.flatnonzero(~np.isnan(train.points).any((1, 2)))
-        predictor = dlib_trees.fit(train.subset(complete), settings, THREADS)
+        predictor = dlib_trees.fit(train.subset(complete), settings, torch.get_num_threads())
         trained = time.perf_counter()
         predicted = dlib_trees.predict(predictor, test)
         return Answer(predicted, trained - begun, time.perf_counter() - trained)
@@ -242,9 +240,10 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=["fast", "standard", "dlib", "dlib-tuned"])
     parser.add_argument("--run", type=int, help="only so many folds of each set")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2, help="of every method")
     asked = parser.parse_args()
-    torch.set_num_threads(THREADS)
-    results = {"machine": {"threads": THREADS, "cores": os.cpu_count(), "torch": torch.__version__}}
+    torch.set_num_threads(asked.threads)
+    results = {"machine": {"threads": asked.threads, "cores": os.cpu_count(), "torch": torch.__version__}}
     found = {name: run_set(name, asked) for name in asked.sets}
     asked.out.mkdir(parents=True, exist_ok=True)
     (asked.out / "results.json").write_text(json.dumps({**results, "sets": found}, indent=1))
