@@ -38,7 +38,7 @@ class WithoutLastLook:
     def answer(self, pictures: Tensor) -> Answer:
         """As `HeatmapModel.answer`."""
         details = shrink(pictures, self.config.detail)
-        points, confidence = self.model.locate(shrink(details, self.config.frame), details)
+        points, confidence, _ = self.model.locate(shrink(details, self.config.frame), details)
         return Answer(rescale(points, self.config.detail, self.config.picture), confidence)
 
 

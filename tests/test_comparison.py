@@ -6,6 +6,7 @@ import pytest
 from pronotum import comparison, demo, formats
 from pronotum.crossvalidation import CrossValidation
 from pronotum.errors import UserError
+from pronotum.evaluation.calibration import Certainty
 from pronotum.evaluation.distances import mean_shape_distances
 from pronotum.landmark_sets import open_sets
 from pronotum.landmarks import Landmarks
@@ -32,7 +33,8 @@ def test_the_mean_of_the_others_is_that_of_a_slow_loop(data):
 
 def found(data, predicted):
     shapes = np.broadcast_to(mean_shape(data.points), data.points.shape)
-    return CrossValidation(data, predicted, shapes, np.ones(len(data), dtype=np.intp), ())
+    unknown = Certainty.unknown(*predicted.shape[:2])
+    return CrossValidation(data, predicted, shapes, np.ones(len(data), dtype=np.intp), (), unknown)
 
 
 def test_a_repeat_of_some_specimens_is_joined_by_photograph(data, tmp_path):

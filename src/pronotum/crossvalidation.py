@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 
 from pronotum import formats, workflows
 from pronotum.data import Dataset, Problem
+from pronotum.evaluation.calibration import Calibration, Certainty, calibrate
+from pronotum.evaluation.distances import distances
 from pronotum.evaluation.folds import grouped_folds
 from pronotum.files import write_text
 from pronotum.landmarks import FloatArray
-from pronotum.morphometrics.superimposition import mean_shape
+from pronotum.models import storage
+from pronotum.morphometrics.superimposition import centroid_size, mean_shape
 from pronotum.runs import Run, claim
 from pronotum.training import Epoch
 
@@ -38,6 +41,7 @@ class CrossValidation:
         mean_shapes: (N, K, 2) for each specimen the mean shape of those its model has learnt from, any pose.
         folds: (N,) the fold (from 1) that tested each specimen.
         problems: what was left out.
+        certainty: what the networks say of the predictions.
     """
 
     data: Dataset
@@ -45,6 +49,12 @@ class CrossValidation:
     mean_shapes: FloatArray
     folds: NDArray[np.intp]
     problems: tuple[Problem, ...]
+    certainty: Certainty
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """How far off predictions of new photographs may be; None where there are too few errors to tell."""
+        return calibrate(distances(self.predicted, self.data.points), centroid_size(self.predicted), self.certainty)
 
 
 def plan(data: Dataset, n_folds: int, seed: int, groups: Sequence[str] = ()) -> list[NDArray[np.intp]]:
@@ -101,14 +111,16 @@ def crossvalidate(
     predicted = np.full(data.points.shape, np.nan)
     shapes = np.full(data.points.shape, np.nan)
     number_of = np.zeros(len(data), dtype=np.intp)
+    certainty = Certainty.unknown(*data.points.shape[:2])
     problems = list(data.problems)
     total = n_folds + 1
     for number, test in enumerate(folds, start=1):
         learn = np.setdiff1d(np.arange(len(data)), test)
         place = folder / "folds" / f"{number:02d}"
         report = _share_reporter(on_share, number - 1, total, f"fold {number} of {n_folds}")
-        answered, left_out = train_and_predict(data, learn, test, place, options, report)
+        answered, said, left_out = train_and_predict(data, learn, test, place, options, report)
         predicted[test], number_of[test] = answered, number
+        certainty.confidence[test], certainty.spread[test] = said.confidence, said.spread
         shapes[test] = mean_shape(data.points[learn])
         problems.extend(left_out)
     if not Run(folder).model.exists():
@@ -116,7 +128,16 @@ def crossvalidate(
         workflows.train(data, folder, options, resume=Run(folder).config.exists(), on_epoch=report)
     answers = [replace(one, points=points, source=None) for one, points in zip(data.landmarks, predicted, strict=True)]
     formats.save(folder / OUT_OF_FOLD, answers, _heights(data))
-    return CrossValidation(data, predicted, shapes, number_of, tuple(dict.fromkeys(problems)))
+    found = CrossValidation(data, predicted, shapes, number_of, tuple(dict.fromkeys(problems)), certainty)
+    _keep_calibration(Run(folder).model, found.calibration)
+    return found
+
+
+def _keep_calibration(path: Path, calibration: Calibration | None) -> None:
+    """Write into the final model how far off its predictions may be."""
+    model, plain = storage.load(path), None if calibration is None else calibration.as_plain()
+    if model.card.get("calibration") != plain:
+        storage.save(path, replace(model, card={**model.card, "calibration": plain}))
 
 
 def train_and_predict(
@@ -126,7 +147,7 @@ def train_and_predict(
     place: Path,
     options: workflows.TrainOptions,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-) -> tuple[FloatArray, list[Problem]]:
+) -> tuple[FloatArray, Certainty, list[Problem]]:
     """Predict some specimens with a model that learns from others, or read what an earlier attempt predicted.
 
     Args:
@@ -138,24 +159,31 @@ def train_and_predict(
         on_epoch: called after every epoch.
 
     Returns:
-        (n, K, 2) predictions in the order of `test`, px of the photographs, NaN where there is none; and what was left
-        out.
+        (n, K, 2) predictions in the order of `test`, px of the photographs, NaN where there is none; what the networks
+        say of them; and what was left out.
     """
     file, run, asked = place / "predictions.tps", Run(place), data.subset(test)
-    if not file.exists():
+    said = place / "certainty.json"
+    if not (file.exists() and said.exists()):
         if not run.model.exists():
             workflows.train(data.subset(learn), place, options, resume=run.config.exists(), on_epoch=on_epoch)
         evaluation = workflows.evaluate(place, asked, device=options.device)
         points = dict(zip(evaluation.data.names, evaluation.predicted, strict=True))
+        certainty = {name: getattr(evaluation.certainty, name).tolist() for name in ("confidence", "spread")}
+        certainty = {name: dict(zip(evaluation.data.names, values, strict=True)) for name, values in certainty.items()}
         missing = np.full(data.points.shape[1:], np.nan)
         answers = [
             replace(specimen, points=points.get(specimen.name, missing), source=None) for specimen in asked.landmarks
         ]
         write_text(place / "problems.json", json.dumps([asdict(problem) for problem in evaluation.problems]))
+        write_text(said, json.dumps(certainty))
         formats.save(file, answers, _heights(asked))
     found = formats.load(file, _heights(asked))
     problems = [Problem(**one) for one in json.loads((place / "problems.json").read_text(encoding="utf-8"))]
-    return np.stack([specimen.points for specimen in found]), problems
+    nothing = [np.nan] * data.scheme.n_landmarks
+    kept = json.loads(said.read_text(encoding="utf-8"))
+    arrays = (np.array([kept[what].get(name, nothing) for name in asked.names]) for what in ("confidence", "spread"))
+    return np.stack([specimen.points for specimen in found]), Certainty(*arrays), problems
 
 
 def _heights(data: Dataset) -> dict[str, int]:

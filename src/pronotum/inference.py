@@ -31,6 +31,8 @@ class Prediction:
         points: (K, 2) px of the photograph, y down; NaN = the model could not place this landmark.
         confidence: (K,) on [0, 1], the share of the networks' probability close to the answer; not calibrated. NaN
             where the network has none.
+        spread: (K,) px of the photograph, how widely the networks' probability is spread about the answer (standard
+            deviation along one axis), not calibrated. NaN where the network has none.
         remark: why landmarks have no place, or whatever else the model says; "" = nothing.
     """
 
@@ -38,6 +40,7 @@ class Prediction:
     size: tuple[int, int]
     points: FloatArray
     confidence: FloatArray
+    spread: FloatArray
     remark: str = ""
 
     @property
@@ -93,15 +96,16 @@ def _answer(
     device: torch.device,
 ) -> Iterator[Prediction | UnreadablePhotograph]:
     readable = [picture for _, picture in items if isinstance(picture, pictures.Picture)]
-    answers: Iterator[tuple[FloatArray, FloatArray, str]] = iter(())
+    answers: Iterator[tuple[FloatArray, FloatArray, FloatArray, str]] = iter(())
     if readable:
         said = model.answer(pictures.as_batch(readable, device))
-        points, confidence = (value.cpu().double().numpy() for value in (said.points, said.confidence))
-        answers = zip(points, confidence, said.remarks or [""] * len(points), strict=True)
+        widths = torch.full_like(said.confidence, torch.nan) if said.spread is None else said.spread
+        points, confidence, spread = (value.cpu().double().numpy() for value in (said.points, said.confidence, widths))
+        answers = zip(points, confidence, spread, said.remarks or [""] * len(points), strict=True)
     for path, picture in items:
         if isinstance(picture, pictures.Picture):
-            place, trust, remark = next(answers)
+            place, trust, width, remark = next(answers)
             back = geometry.transform(np.linalg.inv(picture.matrix), place)
-            yield Prediction(path, picture.size, back, trust, remark)
+            yield Prediction(path, picture.size, back, trust, width / picture.matrix[0, 0], remark)
         else:
             yield picture

@@ -95,7 +95,7 @@ def run(
                 on_share((before + epoch.progress * size) / total, text)
 
             where = folder / f"fold{number:02d}" / f"{size:04d}"
-            answered, left_out = train_and_predict(data, np.sort(order[:size]), test, where, options, report)
+            answered, _, left_out = train_and_predict(data, np.sort(order[:size]), test, where, options, report)
             answers[position].append(answered)
             problems.extend(left_out)
             done += size

@@ -18,11 +18,12 @@ from pronotum import __version__, formats, images, inference, pictures, training
 from pronotum.data import Dataset, Problem, open_data
 from pronotum.errors import UserError, did_you_mean
 from pronotum.evaluation import distances as dist
+from pronotum.evaluation.calibration import LEVELS, Calibration, Certainty
 from pronotum.evaluation.folds import hold_out
 from pronotum.formats import predictions as prediction_table
 from pronotum.landmarks import FloatArray, Landmarks, Scheme
 from pronotum.models import architecture, storage
-from pronotum.morphometrics.superimposition import mean_shape
+from pronotum.morphometrics.superimposition import centroid_size, mean_shape
 from pronotum.report import curves, overlays, page
 from pronotum.runs import Run
 
@@ -304,6 +305,7 @@ def predict(
         how many were landmarked; and those that could not be opened, or on which not every landmark was placed.
     """
     model, chosen = open_model(run, device)
+    calibration = calibration_of(model)
     problems: list[Problem] = []
     opened = done = 0
     names = unique_names(photographs)
@@ -312,21 +314,37 @@ def predict(
         nonlocal opened, done
         for number, answer in enumerate(inference.predict(model.network, photographs, device=chosen)):
             if isinstance(answer, inference.Prediction):
-                name = names[answer.photograph]
+                name, radii = names[answer.photograph], radii_of(answer, calibration)
                 if draw:
-                    overlays.one(answer.photograph, answer.points, out / "overlays" / f"{name.replace('/', '_')}.png")
+                    place = out / "overlays" / f"{name.replace('/', '_')}.png"
+                    overlays.one(answer.photograph, answer.points, place, radii=radii[:, 1])
                 opened += 1
                 done += bool(answer.placed.any())
                 if not answer.placed.all():
                     problems.append(not_placed(answer, model.scheme))
                 specimen = Landmarks(answer.points, image=name, id=str(opened))
-                yield prediction_table.Row(specimen, answer.size[1], answer.confidence, answer.remark)
+                yield prediction_table.Row(specimen, answer.size[1], answer.confidence, radii, answer.remark)
             else:
                 problems.append(as_problem(answer))
             on_photograph(number + 1, len(photographs))
 
     prediction_table.write(out, answered(), model.scheme)
     return done, problems
+
+
+def calibration_of(model: storage.StoredModel) -> Calibration | None:
+    """How far off the predictions of a model may be, where a cross-validation has found that out."""
+    plain = model.card.get("calibration")
+    return Calibration.from_plain(plain) if plain else None
+
+
+def radii_of(answer: inference.Prediction, calibration: Calibration | None) -> FloatArray:
+    """(K, L) px of the photograph within which the true points lie, for `calibration.LEVELS`; NaN = not known."""
+    if calibration is None:
+        return np.full((len(answer.points), len(LEVELS)), np.nan)
+    size = centroid_size(answer.points[None])
+    radii = calibration.radii(size, Certainty(answer.confidence[None], answer.spread[None]))[0]
+    return np.where(answer.placed[:, None], radii, np.nan)
 
 
 def as_problem(error: UserError) -> Problem:
@@ -381,6 +399,7 @@ class Evaluation:
         baseline: the same for the mean shape, placed perfectly.
         seen: names of the specimens whose photographs the model, or one it was started from, has learnt from.
         problems: what was left out, and the specimens without a single landmark placed.
+        certainty: what the networks say of the predictions.
     """
 
     data: Dataset
@@ -390,6 +409,7 @@ class Evaluation:
     baseline: list[dict[str, object]]
     seen: tuple[str, ...]
     problems: tuple[Problem, ...]
+    certainty: Certainty
 
     @property
     def n_not_placed(self) -> int:
@@ -438,11 +458,11 @@ def evaluate(
             expected=f"{model.scheme.n_landmarks} as in {run}",
             remedy="evaluate on data with the scheme the model was trained on",
         )
-    kept, predicted, problems = [], [], list[Problem](data.problems)
+    kept, answers, problems = list[int](), list[inference.Prediction](), list[Problem](data.problems)
     for number, answer in enumerate(inference.predict(model.network, data.photographs, device=chosen)):
         if isinstance(answer, inference.Prediction):
             kept.append(number)
-            predicted.append(answer.points)
+            answers.append(answer)
             if not answer.placed.any():
                 problems.append(not_placed(answer, model.scheme))
         else:
@@ -451,14 +471,15 @@ def evaluate(
     if not kept:
         raise UserError(data.source[0], found="not one photograph could be read", remedy="see pronotum check")
     used = data.subset(kept)
-    points = np.stack(predicted)
+    points = np.stack([answer.points for answer in answers])
+    certainty = Certainty(*(np.stack([getattr(one, name) for one in answers]) for name in ("confidence", "spread")))
     if not {"mean_shape", "photographs"} <= model.card.keys():
         found = "a model whose card lacks its mean shape or the photographs it has learnt from"
         raise UserError(run, found=found, remedy="train it again with this version")
     shape = np.array(model.card["mean_shape"], dtype=np.float64)
     known = set(model.card["photographs"])
     seen = [name for name, mark in zip(used.names, fingerprints(used), strict=True) if mark in known]
-    return compare(used, points, shape, seen=seen, problems=problems)
+    return compare(used, points, shape, seen=seen, problems=problems, certainty=certainty)
 
 
 def compare(
@@ -468,6 +489,7 @@ def compare(
     *,
     seen: Sequence[str] = (),
     problems: Sequence[Problem] = (),
+    certainty: Certainty | None = None,
 ) -> Evaluation:
     """Measure predictions (N, K, 2) against the landmarks of a dataset, and the mean shape (K, 2) beside them."""
     scales = dist.Scales.of(data.points, list(data.sizes), [specimen.scale for specimen in data.landmarks])
@@ -482,6 +504,7 @@ def compare(
         dist.table(baseline, names, scales),
         tuple(seen),
         tuple(problems),
+        certainty or Certainty.unknown(*errors.shape),
     )
 
 

@@ -63,12 +63,14 @@ def test_the_last_network_corrects_in_px_of_the_photograph(monkeypatch):
     def known(network, pictures, index, channel, points, *, window, passes):
         size = pictures.shape[3], pictures.shape[2]
         own = rescale(truth, config.picture, size)[channel]
-        return (own if network is model.finest else own.round()), torch.full((len(points),), 0.5)
+        sure = torch.full((len(points),), 0.5)
+        return heatmap.Located(own if network is model.finest else own.round(), sure, 2 * sure)
 
     monkeypatch.setattr(heatmap, "refine", known)
     answer = model.answer(torch.zeros(2, 3, 512, 640, dtype=torch.uint8))
     assert torch.allclose(answer.points, truth.expand(2, -1, -1), atol=1e-4)
     assert (answer.confidence <= 0.25).all()
+    assert (answer.spread == 1).all()
 
 
 def test_refinement_finds_what_the_window_shows():
@@ -86,7 +88,7 @@ def test_refinement_finds_what_the_window_shows():
     pictures = torch.stack(dots)[:, None].repeat(1, 3, 1, 1).round().to(torch.uint8)
     guesses = places + torch.tensor([[9.0, -11.0], [-12.0, 10.0]])
     index, channel = torch.tensor([0, 1]), torch.tensor([0, 0])
-    points, _ = refine(Brightest(), pictures, index, channel, guesses, window=32, passes=2)
+    points, *_ = refine(Brightest(), pictures, index, channel, guesses, window=32, passes=2)
     assert torch.allclose(points, places, atol=0.05)
 
 

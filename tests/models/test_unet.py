@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from pronotum.models.unet import UNet, cell_centres, decode, expectation, heatmap_loss
+from pronotum.models.unet import UNet, cell_centres, decode, deviation, expectation, heatmap_loss
 
 
 def peak_maps(x, y, *, stride=4, size=(16, 12), sigma=3.0):
@@ -64,3 +64,15 @@ def test_maps_are_distributions_and_every_parameter_has_a_gradient():
     assert torch.allclose(log_maps.exp().sum((2, 3)), torch.ones(2, 5), atol=1e-4)
     heatmap_loss(log_maps, torch.rand(2, 5, 2) * 30, stride=2, sigma=2.0).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+def test_deviation_sees_the_width_of_a_mode_and_a_second_one():
+    y, x = torch.meshgrid(torch.arange(40.0), torch.arange(40.0), indexing="ij")
+    one = torch.exp(-((x - 20) ** 2 + (y - 12) ** 2) / (2 * 3**2))
+    two = one + 0.25 * torch.exp(-((x - 32) ** 2 + (y - 12) ** 2) / (2 * 3**2))
+    maps = torch.stack([one, two])[None]
+    maps = (maps / maps.sum((-2, -1), keepdim=True) + 1e-12).log()
+    points = torch.tensor([20.0, 12.0]) * 2 + 0.5  # centre of a cell, px at stride 2
+    alone, both = deviation(maps, points.expand(1, 2, 2), 2)[0]
+    assert alone.item() == pytest.approx(6, rel=0.01)
+    assert both.item() == pytest.approx((6**2 + 0.2 * 24**2 / 2) ** 0.5, rel=0.01)

@@ -14,7 +14,9 @@ from pronotum.files import replacing
 from pronotum.formats import tps
 from pronotum.landmarks import Landmarks, Scheme
 
-COLUMNS = ("image", "id", "landmark", "x", "y", "confidence", "remark")
+LEVELS = (50, 90, 95)
+"""Probabilities, %, with which the true point lies within the radii."""
+COLUMNS = ("image", "id", "landmark", "x", "y", "confidence", *(f"radius_{level}" for level in LEVELS), "remark")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +27,14 @@ class Row:
         specimen: the landmarks, our frame; NaN = not placed.
         height: of the photograph, px.
         confidence: (K,) on [0, 1]; NaN = none.
+        radii: (K, 3) px within which the true points lie with the probabilities of `LEVELS`; NaN = not known.
         remark: why landmarks were not placed, or whatever else the model says of the photograph; "" = nothing.
     """
 
     specimen: Landmarks
     height: int
     confidence: NDArray[np.float64]
+    radii: NDArray[np.float64]
     remark: str = ""
 
 
@@ -58,12 +62,13 @@ def write(folder: Path, answers: Iterable[Row], scheme: Scheme) -> tuple[Path, P
         for answer in answers:
             specimen = answer.specimen
             tps_file.write(tps.render(specimen, answer.height, "tpsdig"))
-            for name, (x, y), trust in zip(scheme.names, specimen.points, answer.confidence, strict=True):
-                numbers = [_cell(x, 3), _cell(y, 3), _cell(trust, 4)]
+            said = zip(scheme.names, specimen.points, answer.confidence, answer.radii, strict=True)
+            for name, (x, y), trust, radii in said:
+                numbers = [_cell(x, 3), _cell(y, 3), _cell(trust, 4), *(_cell(radius, 2) for radius in radii)]
                 rows.writerow([specimen.image, specimen.id, name, *numbers, answer.remark])
     return landmark_file, table
 
 
 def _cell(value: float, digits: int) -> str:
-    """A number as a CSV has it; empty where it is missing."""
-    return "" if np.isnan(value) else f"{value:.{digits}f}"
+    """A number as a CSV has it; empty where it is missing or infinite."""
+    return "" if not np.isfinite(value) else f"{value:.{digits}f}"

@@ -34,11 +34,14 @@ class Answer:
         confidence: (B, K) on [0, 1], NaN where it has none.
         remarks: (B,) why landmarks have no place, or whatever else is to be said of a picture; "" = nothing. Empty
             where there is nothing to say of any of them.
+        spread: (B, K) px of the picture, how widely the probability is spread about the answer (standard deviation
+            along one axis); None where the model has no such thing.
     """
 
     points: Tensor
     confidence: Tensor
     remarks: tuple[str, ...] = ()
+    spread: Tensor | None = None
 
 
 class Landmarker(Protocol):

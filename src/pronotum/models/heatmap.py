@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from pronotum.augment import about, move, patch_side, warp, windows
 from pronotum.models.architecture import Answer
 from pronotum.models.classical import ClassicalConfig, ClassicalModel
-from pronotum.models.unet import UNet, cell_centres, decode
+from pronotum.models.unet import UNet, cell_centres, decode, deviation
 from pronotum.morphometrics.shape_prior import ShapePrior, reconcile
 from pronotum.pictures import shrink
 
@@ -126,6 +127,20 @@ def _enlarged(size: tuple[int, int], factor: float) -> tuple[int, int]:
     return math.ceil(round(size[0] * factor, 6)), math.ceil(round(size[1] * factor, 6))
 
 
+class Located(NamedTuple):
+    """Landmarks a network has placed.
+
+    Attributes:
+        points: (..., 2) px.
+        confidence: (...) share of the probability near the answer.
+        spread: (...) px, standard deviation of the probability about the answer, along one axis.
+    """
+
+    points: Tensor
+    confidence: Tensor
+    spread: Tensor
+
+
 def rescale(points: Tensor, source: tuple[int, int], target: tuple[int, int]) -> Tensor:
     """Points (..., 2) from px of one picture to px of the same picture at another size (width, height)."""
     factor = points.new_tensor([target[0] / source[0], target[1] / source[1]])
@@ -180,7 +195,7 @@ def on_cells(log_maps: Tensor, matrices: Tensor, stride: int) -> Tensor:
 @torch.no_grad()
 def refine(
     network: UNet, pictures: Tensor, index: Tensor, channel: Tensor, points: Tensor, *, window: int, passes: int
-) -> tuple[Tensor, Tensor]:
+) -> Located:
     """Landmarks from windows around first guesses.
 
     Args:
@@ -193,19 +208,21 @@ def refine(
         passes: how often a window is cut, again around its own answer where that lies off its centre.
 
     Returns:
-        (n, 2) px of the picture, and (n,) confidence.
+        (n, 2) px of the picture, (n,) confidence and (n,) spread.
     """
-    answer, confidence = points.clone(), torch.zeros(len(points), device=points.device)
+    answer, (confidence, spread) = points.clone(), torch.zeros(2, len(points), device=points.device)
     left = torch.arange(len(points), device=points.device)
     for _ in range(passes):
         cut, corner = windows(pictures, index[left], answer[left], window)
         maps = network((cut.float() / 255).contiguous(memory_format=torch.channels_last))
-        local, mass = decode(maps[torch.arange(len(left)), channel[left]][:, None], network.stride)
+        own = maps[torch.arange(len(left)), channel[left]][:, None]
+        local, mass = decode(own, network.stride)
         answer[left], confidence[left] = local[:, 0] + corner, mass[:, 0]
+        spread[left] = deviation(own, local, network.stride)[:, 0]
         left = left[(local[:, 0] - (window - 1) / 2).abs().amax(-1) > OFF_CENTRE * window]
         if len(left) == 0:
             break
-    return answer, confidence
+    return Located(answer, confidence, spread)
 
 
 class HeatmapModel(nn.Module):
@@ -315,22 +332,24 @@ class HeatmapModel(nn.Module):
         """Landmarks of (B, 3, H, W) uint8 pictures."""
         config = self.config
         details = shrink(pictures, config.detail) if config.finest else pictures
-        points, confidence = self.locate(shrink(details, config.frame), details, self.hints(details))
-        if config.finest is None:
-            return Answer(points, confidence)
-        points, finest = self.locate_finest(pictures, _each(points)[0], rescale(points, config.detail, config.finest))
-        return Answer(points, confidence * finest)
+        found = self.locate(shrink(details, config.frame), details, self.hints(details))
+        if config.finest is not None:
+            start = rescale(found.points, config.detail, config.finest)
+            last = self.locate_finest(pictures, _each(start)[0], start)
+            found = last._replace(confidence=found.confidence * last.confidence)
+        return Answer(found.points, found.confidence, spread=found.spread)
 
-    def locate(self, frames: Tensor, details: Tensor, hints: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Landmarks of a batch of pictures, (B, K, 2) detail px, and their confidence (B, K)."""
+    def locate(self, frames: Tensor, details: Tensor, hints: Tensor | None = None) -> Located:
+        """Landmarks of a batch of pictures: (B, K, 2) detail px, (B, K) confidence and spread."""
         points, coarse = self.locate_coarse(frames, hints)
         points = self.to_detail(points)
         index, channel = _each(points)
         window, passes = self.config.window, self.config.passes
-        answer, fine = refine(self.fine, details, index, channel, points.reshape(-1, 2), window=window, passes=passes)
-        return answer.view_as(points), coarse * fine.view_as(coarse)
+        found = refine(self.fine, details, index, channel, points.reshape(-1, 2), window=window, passes=passes)
+        trust = coarse * found.confidence.view_as(coarse)
+        return Located(found.points.view_as(points), trust, found.spread.view_as(coarse))
 
-    def locate_finest(self, pictures: Tensor, index: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    def locate_finest(self, pictures: Tensor, index: Tensor, points: Tensor) -> Located:
         """Landmarks at the photographs' resolution.
 
         Args:
@@ -339,15 +358,14 @@ class HeatmapModel(nn.Module):
             points: (B, K, 2) guesses, px of the picture they are in.
 
         Returns:
-            (B, K, 2) px of the picture, and (B, K) confidence.
+            (B, K, 2) px of the picture, (B, K) confidence and spread.
         """
         assert self.finest is not None
         window, passes = self.config.finest_window, self.config.passes
         channel = _each(points)[1]
-        answer, confidence = refine(
-            self.finest, pictures, index, channel, points.reshape(-1, 2), window=window, passes=passes
-        )
-        return answer.view_as(points), confidence.view(points.shape[:2])
+        found = refine(self.finest, pictures, index, channel, points.reshape(-1, 2), window=window, passes=passes)
+        each = points.shape[:2]
+        return Located(found.points.view_as(points), found.confidence.view(each), found.spread.view(each))
 
 
 def _each(points: Tensor) -> tuple[Tensor, Tensor]:

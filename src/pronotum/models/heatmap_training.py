@@ -318,7 +318,7 @@ class HeatmapTrainer:
         corners = patches.corners[self._at(index)].to(points)
         guesses = rescale(points, config.detail, config.picture) - corners
         pixels = patches.pixels[self._at(index)].to(self.device).flatten(0, 1)
-        answers, _ = self.model.locate_finest(pixels, torch.arange(len(pixels), device=self.device), guesses)
+        answers = self.model.locate_finest(pixels, torch.arange(len(pixels), device=self.device), guesses).points
         return rescale(answers + corners, config.picture, config.detail)
 
     def _photograph_errors(self, index: Tensor, points: Tensor) -> Tensor:

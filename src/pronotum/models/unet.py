@@ -100,6 +100,26 @@ def decode(log_maps: Tensor, stride: int, *, guide: Tensor | None = None, radius
     return expectation(window - mass[..., None, None], stride), mass.exp()
 
 
+def deviation(log_maps: Tensor, points: Tensor, stride: int) -> Tensor:
+    """How widely maps are spread about points: root mean square distance along one axis.
+
+    Unlike the share of probability near the answer it sees how far the rest lies, and a second mode.
+
+    Args:
+        log_maps: (..., h, w) log-probabilities.
+        points: (..., 2) px of the picture.
+        stride: px per cell.
+
+    Returns:
+        (...) px.
+    """
+    probabilities = log_maps.exp()
+    x = cell_centres(log_maps.shape[-1], stride, log_maps.device) - points[..., 0, None]
+    y = cell_centres(log_maps.shape[-2], stride, log_maps.device) - points[..., 1, None]
+    along_x, along_y = (probabilities.sum(-2) * x**2).sum(-1), (probabilities.sum(-1) * y**2).sum(-1)
+    return ((along_x + along_y) / 2).sqrt()
+
+
 def heatmap_loss(log_maps: Tensor, targets: Tensor, *, stride: int, sigma: float) -> Tensor:
     """Cross-entropy to a Gaussian around each landmark plus half the L1 distance of the map's mean, in px.
 

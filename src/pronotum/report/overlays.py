@@ -16,11 +16,18 @@ from pronotum.landmarks import FloatArray
 WIDTH = 1280
 MANUAL = "#00e5ff"
 PREDICTED = "#ff3b30"
+DOUBT = "#ffd60a"
 HALO = "#000000"
 
 
 def overlay(
-    photograph: Path, points: FloatArray, *, manual: FloatArray | None = None, width: int = WIDTH, marks: float = 1.0
+    photograph: Path,
+    points: FloatArray,
+    *,
+    manual: FloatArray | None = None,
+    radii: FloatArray | None = None,
+    width: int = WIDTH,
+    marks: float = 1.0,
 ) -> Image.Image:
     """A photograph with numbered landmarks.
 
@@ -29,6 +36,7 @@ def overlay(
         points: (K, 2) px of the photograph, drawn as red crosses, or as cyan circles where nothing is compared
             with them; NaN is left out.
         manual: (K, 2) landmarks to compare with, drawn as cyan circles joined to the crosses.
+        radii: (K,) px of the photograph, drawn as yellow circles about the crosses; NaN is left out.
         width: of the picture in px at most; small photographs are enlarged to half of it.
         marks: how many times as large as usual crosses, circles and numbers are; for pictures shown small.
 
@@ -50,6 +58,10 @@ def overlay(
                 draw.line([*start, *end], fill="#ffd60a", width=max(1, round(unit / 2)))
         for place in beside:
             _ring(draw, place, unit, MANUAL)
+    for place, radius in zip(shown, [] if radii is None else radii * matrix[0, 0], strict=radii is not None):
+        if np.isfinite([*place, radius]).all():
+            x, y = place
+            draw.ellipse([x - radius, y - radius, x + radius, y + radius], outline=DOUBT, width=2)
     for number, place in enumerate(shown, start=1):
         if not np.isnan(place).any():
             _cross(draw, place, unit, PREDICTED)
@@ -58,9 +70,9 @@ def overlay(
     return picture
 
 
-def one(photograph: Path, points: FloatArray, path: Path) -> None:
+def one(photograph: Path, points: FloatArray, path: Path, *, radii: FloatArray | None = None) -> None:
     """Write the overlay of one photograph as PNG."""
-    _save(overlay(photograph, points), path)
+    _save(overlay(photograph, points, radii=radii), path)
 
 
 def sheet(data: Dataset, path: Path, *, limit: int = 24, columns: int = 4) -> list[Problem]:
