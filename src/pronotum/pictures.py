@@ -109,6 +109,34 @@ def _shrink_one(picture: Tensor, size: tuple[int, int]) -> Tensor:
     return small.round().clamp(0, 255).to(torch.uint8) if small.is_floating_point() else small
 
 
+def to_frames(pictures: Tensor, detail: tuple[int, int], frame: tuple[int, int]) -> Tensor:
+    """Frames (B, 3, h, w) of the finest pictures (B, 3, H, W), made as those for training are (`load`)."""
+    details = pictures if pictures.shape[-2:] == detail[::-1] else shrink(pictures, detail)
+    return shrink(details, frame)
+
+
+def describe(frames: Tensor) -> FloatArray:
+    """What pictures look like, without their contents: colours, sharpness, and where they are light or dark.
+
+    Args:
+        frames: (B, 3, h, w) uint8.
+
+    Returns:
+        (B, 22): mean and standard deviation of each colour, log of the mean gradient at four scales, and the
+        brightness of a 4x3 grid less the mean.
+    """
+    pixels = frames.cpu().float() / 255
+    grey = pixels.mean(1, keepdim=True)
+    sharpness = []
+    for scale in (1, 2, 4, 8):
+        level = F.avg_pool2d(grey, scale)
+        steps = level.diff(dim=-1).abs().mean((1, 2, 3)) + level.diff(dim=-2).abs().mean((1, 2, 3))
+        sharpness.append(torch.log(steps + 1e-3))
+    layout = F.adaptive_avg_pool2d(grey - grey.mean((2, 3), keepdim=True), (3, 4)).flatten(1)
+    colours = torch.cat([pixels.mean((2, 3)), pixels.std((2, 3))], 1)
+    return torch.cat([colours, torch.stack(sharpness, 1), layout], 1).double().numpy()
+
+
 @dataclass(frozen=True, eq=False)
 class Patches:
     """What is around each landmark in the finest picture.
