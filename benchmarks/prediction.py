@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from pronotum import pictures, workflows
+from pronotum import landmarking, pictures, workflows
 from pronotum.models.heatmap import HeatmapModel, rescale
 
 THREADS = 2
@@ -51,7 +51,7 @@ def decode_all(photographs: list[Path]) -> None:
 def predict_all(run: Path, photographs: list[Path]) -> None:
     """To a folder that is thrown away."""
     with tempfile.TemporaryDirectory() as folder:
-        workflows.predict(run, photographs, Path(folder) / "out", device="cpu", draw=False)
+        landmarking.predict(run, photographs, Path(folder) / "out", device="cpu", draw=False)
 
 
 def steps(model: HeatmapModel, photographs: list[Path]) -> dict[str, float]:
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=1, help="how often each photograph is in the folder")
     asked = parser.parse_args()
     torch.set_num_threads(THREADS)
-    photographs = workflows.find_photographs([asked.photographs]) * asked.times
+    photographs = landmarking.find_photographs([asked.photographs]) * asked.times
     decoding, predicting = [], []
     predict_all(asked.run, photographs[:2])
     for _ in range(asked.repeat):

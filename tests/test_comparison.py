@@ -34,7 +34,9 @@ def test_the_mean_of_the_others_is_that_of_a_slow_loop(data):
 def found(data, predicted):
     shapes = np.broadcast_to(mean_shape(data.points), data.points.shape)
     unknown = Certainty.unknown(*predicted.shape[:2])
-    return CrossValidation(data, predicted, shapes, np.ones(len(data), dtype=np.intp), (), unknown)
+    return CrossValidation(
+        data, predicted, shapes, np.ones(len(data), dtype=np.intp), (), unknown, np.empty((len(data), 0))
+    )
 
 
 def test_a_repeat_of_some_specimens_is_joined_by_photograph(data, tmp_path):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from pronotum import crossvalidation, demo, formats, workflows
+from pronotum import crossvalidation, demo, formats, landmarking
 from pronotum.errors import UserError
 from pronotum.models import storage
 from pronotum.workflows import TrainOptions, fingerprints
@@ -39,8 +39,8 @@ def test_each_specimen_is_tested_once_by_a_model_that_has_not_seen_it(data, done
 
 
 def test_the_final_model_predicts(data, done, tmp_path):
-    n, problems = workflows.predict(done[0], list(data.photographs[:2]), tmp_path, draw=False)
-    assert (n, problems) == (2, [])
+    found = landmarking.predict(done[0], list(data.photographs[:2]), tmp_path, draw=False)
+    assert (found.placed, found.problems, found.judged) == (2, (), True)
 
 
 def test_an_interrupted_one_goes_on_where_it_was(data, done):

@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +18,7 @@ import typer
 from pronotum.errors import UserError
 
 if TYPE_CHECKING:
-    from pronotum import workflows
+    from pronotum import landmarking, workflows
     from pronotum.data import Dataset, Problem
     from pronotum.evaluation.evidence import Sets
     from pronotum.evaluation.verdict import Rules
@@ -152,31 +153,48 @@ def predict(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")],
     device: Device = "auto",
     overlays: Annotated[bool, typer.Option(help="Draw each photograph with its landmarks.")] = True,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Leave out of predictions.tps what a person should look at first.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Place landmarks on photographs: predictions.tps, predictions.csv and overlays.
+    """Place landmarks on photographs: predictions.tps, predictions.csv, review.csv and overlays.
 
     A landmark that the model cannot place is -1 -1 in the TPS file and empty in the CSV, whose column remark says why.
+    After a crossvalidate the CSV has the radii that hold the true points with 50, 90 and 95 % probability. review.csv
+    lists what a person should look at, most urgent first.
 
     Example: pronotum predict wings-run new-wings/ -o results
     """
-    from pronotum import workflows
+    from pronotum import landmarking
 
-    found = workflows.find_photographs(photographs)
+    found = landmarking.find_photographs(photographs)
     with _progress("predicting", quiet=as_json) as (_, on_count):
-        done, problems = workflows.predict(run, found, out, device=device, draw=overlays, on_photograph=on_count)
+        done = landmarking.predict(run, found, out, device=device, draw=overlays, strict=strict, on_photograph=on_count)
     if as_json:
         _print_json(
             {
                 "photographs": len(found),
-                "predicted": done,
+                "predicted": done.placed,
+                "accepted": done.opened - len(done.to_review) if done.judged else None,
+                "to_review": [asdict(one) for one in done.to_review],
                 "out": str(out),
-                "problems": [str(problem) for problem in problems],
+                "problems": [str(problem) for problem in done.problems],
             }
         )
     else:
-        typer.echo(f"{done} of {len(found)} photographs landmarked; results in {out}")
-    _finish(problems)
+        typer.echo(f"{done.placed} of {len(found)} photographs landmarked; results in {out}")
+        typer.echo(_judged(done, strict))
+    _finish(done.problems)
+
+
+def _judged(done: landmarking.Landmarked, strict: bool) -> str:
+    """How many predictions were accepted, and where to look for the others."""
+    if not done.judged:
+        return "which of them to review is not known: the model was made of fewer than 5 specimens"
+    n = len(done.to_review)
+    left = ", which predictions.tps leaves out" if strict and n else ""
+    return f"{done.opened - n} accepted, {n} to review{left}" + (" (review.csv, most urgent first)" if n else "")
 
 
 @app.command()

@@ -19,11 +19,13 @@ from pronotum import formats, workflows
 from pronotum.data import Dataset, Problem
 from pronotum.evaluation.calibration import Calibration, Certainty, calibrate
 from pronotum.evaluation.distances import distances
+from pronotum.evaluation.domain import Domain, learn
 from pronotum.evaluation.folds import grouped_folds
 from pronotum.files import write_text
 from pronotum.landmarks import FloatArray
 from pronotum.models import storage
 from pronotum.morphometrics.superimposition import centroid_size, mean_shape
+from pronotum.pictures import DESCRIBED
 from pronotum.runs import Run, claim
 from pronotum.training import Epoch
 
@@ -42,6 +44,7 @@ class CrossValidation:
         folds: (N,) the fold (from 1) that tested each specimen.
         problems: what was left out.
         certainty: what the networks say of the predictions.
+        described: (N, D) what the photographs look like (`pictures.describe`); NaN where it could not be told.
     """
 
     data: Dataset
@@ -50,6 +53,15 @@ class CrossValidation:
     folds: NDArray[np.intp]
     problems: tuple[Problem, ...]
     certainty: Certainty
+    described: FloatArray
+
+    @property
+    def domain(self) -> Domain | None:
+        """What the specimens are like, with limits that their out-of-fold predictions hardly ever exceed."""
+        known = np.flatnonzero(np.isfinite(self.described).all(1))
+        sizes = [self.data.sizes[i] for i in known]
+        seen, trust = self.predicted[known], self.certainty.confidence[known]
+        return learn(self.data.points[known], sizes, self.described[known], predicted=seen, confidence=trust)
 
     @property
     def calibration(self) -> Calibration | None:
@@ -112,78 +124,97 @@ def crossvalidate(
     shapes = np.full(data.points.shape, np.nan)
     number_of = np.zeros(len(data), dtype=np.intp)
     certainty = Certainty.unknown(*data.points.shape[:2])
+    looks = np.full((len(data), DESCRIBED), np.nan)
     problems = list(data.problems)
     total = n_folds + 1
     for number, test in enumerate(folds, start=1):
-        learn = np.setdiff1d(np.arange(len(data)), test)
+        learnt = np.setdiff1d(np.arange(len(data)), test)
         place = folder / "folds" / f"{number:02d}"
         report = _share_reporter(on_share, number - 1, total, f"fold {number} of {n_folds}")
-        answered, said, left_out = train_and_predict(data, learn, test, place, options, report)
-        predicted[test], number_of[test] = answered, number
-        certainty.confidence[test], certainty.spread[test] = said.confidence, said.spread
-        shapes[test] = mean_shape(data.points[learn])
+        answered, left_out = train_and_predict(data, learnt, test, place, options, report)
+        predicted[test], number_of[test] = answered.points, number
+        certainty.confidence[test], certainty.spread[test] = answered.certainty.confidence, answered.certainty.spread
+        looks[test] = answered.described
+        shapes[test] = mean_shape(data.points[learnt])
         problems.extend(left_out)
     if not Run(folder).model.exists():
         report = _share_reporter(on_share, n_folds, total, "final model")
         workflows.train(data, folder, options, resume=Run(folder).config.exists(), on_epoch=report)
     answers = [replace(one, points=points, source=None) for one, points in zip(data.landmarks, predicted, strict=True)]
     formats.save(folder / OUT_OF_FOLD, answers, _heights(data))
-    found = CrossValidation(data, predicted, shapes, number_of, tuple(dict.fromkeys(problems)), certainty)
-    _keep_calibration(Run(folder).model, found.calibration)
+    found = CrossValidation(data, predicted, shapes, number_of, tuple(dict.fromkeys(problems)), certainty, looks)
+    _keep(Run(folder).model, found)
     return found
 
 
-def _keep_calibration(path: Path, calibration: Calibration | None) -> None:
-    """Write into the final model how far off its predictions may be."""
-    model, plain = storage.load(path), None if calibration is None else calibration.as_plain()
-    if model.card.get("calibration") != plain:
-        storage.save(path, replace(model, card={**model.card, "calibration": plain}))
+def _keep(path: Path, found: CrossValidation) -> None:
+    """Write into the final model how far off its predictions may be, and which ones a person should look at."""
+    model, learnt = storage.load(path), {"calibration": found.calibration, "domain": found.domain}
+    plain = {name: None if value is None else value.as_plain() for name, value in learnt.items()}
+    if {name: model.card.get(name) for name in plain} != plain:
+        storage.save(path, replace(model, card={**model.card, **plain}))
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """Predictions of some specimens.
+
+    Attributes:
+        points: (n, K, 2) px of the photographs; NaN where there is none.
+        certainty: what the networks say of them.
+        described: (n, D) what the photographs look like; NaN where they could not be read.
+    """
+
+    points: FloatArray
+    certainty: Certainty
+    described: FloatArray
 
 
 def train_and_predict(
     data: Dataset,
-    learn: NDArray[np.intp],
+    learnt: NDArray[np.intp],
     test: NDArray[np.intp],
     place: Path,
     options: workflows.TrainOptions,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-) -> tuple[FloatArray, Certainty, list[Problem]]:
+) -> tuple[Answered, list[Problem]]:
     """Predict some specimens with a model that learns from others, or read what an earlier attempt predicted.
 
     Args:
         data: all specimens.
-        learn: positions of those to learn from.
+        learnt: positions of those to learn from.
         test: positions of those to predict.
         place: run folder of this training; ``predictions.tps`` in it means that it is done.
         options: of the training.
         on_epoch: called after every epoch.
 
     Returns:
-        (n, K, 2) predictions in the order of `test`, px of the photographs, NaN where there is none; what the networks
-        say of them; and what was left out.
+        predictions in the order of `test`, and what was left out.
     """
     file, run, asked = place / "predictions.tps", Run(place), data.subset(test)
     said = place / "certainty.json"
     if not (file.exists() and said.exists()):
         if not run.model.exists():
-            workflows.train(data.subset(learn), place, options, resume=run.config.exists(), on_epoch=on_epoch)
+            workflows.train(data.subset(learnt), place, options, resume=run.config.exists(), on_epoch=on_epoch)
         evaluation = workflows.evaluate(place, asked, device=options.device)
         points = dict(zip(evaluation.data.names, evaluation.predicted, strict=True))
-        certainty = {name: getattr(evaluation.certainty, name).tolist() for name in ("confidence", "spread")}
-        certainty = {name: dict(zip(evaluation.data.names, values, strict=True)) for name, values in certainty.items()}
+        certainty = evaluation.certainty
+        rows = zip(certainty.confidence.tolist(), certainty.spread.tolist(), evaluation.described.tolist(), strict=True)
         missing = np.full(data.points.shape[1:], np.nan)
         answers = [
             replace(specimen, points=points.get(specimen.name, missing), source=None) for specimen in asked.landmarks
         ]
         write_text(place / "problems.json", json.dumps([asdict(problem) for problem in evaluation.problems]))
-        write_text(said, json.dumps(certainty))
+        write_text(said, json.dumps(dict(zip(evaluation.data.names, rows, strict=True))))
         formats.save(file, answers, _heights(asked))
     found = formats.load(file, _heights(asked))
     problems = [Problem(**one) for one in json.loads((place / "problems.json").read_text(encoding="utf-8"))]
-    nothing = [np.nan] * data.scheme.n_landmarks
+    unknown = [np.nan] * data.scheme.n_landmarks
     kept = json.loads(said.read_text(encoding="utf-8"))
-    arrays = (np.array([kept[what].get(name, nothing) for name in asked.names]) for what in ("confidence", "spread"))
-    return np.stack([specimen.points for specimen in found]), Certainty(*arrays), problems
+    told = [kept.get(name, [unknown, unknown, [np.nan] * DESCRIBED]) for name in asked.names]
+    confidence, spread, described = (np.array(column, dtype=np.float64) for column in zip(*told, strict=True))
+    answered = Answered(np.stack([one.points for one in found]), Certainty(confidence, spread), described)
+    return answered, problems
 
 
 def _heights(data: Dataset) -> dict[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pronotum import synthetic, workflows
+from pronotum import landmarking, synthetic, workflows
 from pronotum.data import Dataset, open_data
 from pronotum.errors import UserError
 from pronotum.formats import save
@@ -58,7 +58,7 @@ def run(
     chosen = options or workflows.TrainOptions(preset="fast", seed=seed)
     trained = workflows.train(learning, folder / "run", chosen, on_epoch=on_epoch)
     on_step("predicting photographs the model has never seen")
-    workflows.predict(folder / "run", list(test.photographs), folder / "predictions")
+    landmarking.predict(folder / "run", list(test.photographs), folder / "predictions")
     on_step("comparing with the exact landmarks")
     evaluation = workflows.evaluate(folder / "run", test)
     report = folder / "report.html"

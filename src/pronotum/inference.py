@@ -33,6 +33,7 @@ class Prediction:
             where the network has none.
         spread: (K,) px of the photograph, how widely the networks' probability is spread about the answer (standard
             deviation along one axis), not calibrated. NaN where the network has none.
+        described: (D,) what the photograph looks like (`pictures.describe`).
         remark: why landmarks have no place, or whatever else the model says; "" = nothing.
     """
 
@@ -41,6 +42,7 @@ class Prediction:
     points: FloatArray
     confidence: FloatArray
     spread: FloatArray
+    described: FloatArray
     remark: str = ""
 
     @property
@@ -96,16 +98,19 @@ def _answer(
     device: torch.device,
 ) -> Iterator[Prediction | UnreadablePhotograph]:
     readable = [picture for _, picture in items if isinstance(picture, pictures.Picture)]
-    answers: Iterator[tuple[FloatArray, FloatArray, FloatArray, str]] = iter(())
+    answers: Iterator[tuple[FloatArray, FloatArray, FloatArray, FloatArray, str]] = iter(())
     if readable:
-        said = model.answer(pictures.as_batch(readable, device))
+        batch = pictures.as_batch(readable, device)
+        said = model.answer(batch)
+        described = pictures.describe(pictures.to_frames(batch, model.config.detail, model.config.frame))
         widths = torch.full_like(said.confidence, torch.nan) if said.spread is None else said.spread
         points, confidence, spread = (value.cpu().double().numpy() for value in (said.points, said.confidence, widths))
-        answers = zip(points, confidence, spread, said.remarks or [""] * len(points), strict=True)
+        remarks = said.remarks or [""] * len(points)
+        answers = zip(points, confidence, spread, described, remarks, strict=True)
     for path, picture in items:
         if isinstance(picture, pictures.Picture):
-            place, trust, width, remark = next(answers)
+            place, trust, width, look, remark = next(answers)
             back = geometry.transform(np.linalg.inv(picture.matrix), place)
-            yield Prediction(path, picture.size, back, trust, width / picture.matrix[0, 0], remark)
+            yield Prediction(path, picture.size, back, trust, width / picture.matrix[0, 0], look, remark)
         else:
             yield picture

@@ -95,8 +95,8 @@ def run(
                 on_share((before + epoch.progress * size) / total, text)
 
             where = folder / f"fold{number:02d}" / f"{size:04d}"
-            answered, _, left_out = train_and_predict(data, np.sort(order[:size]), test, where, options, report)
-            answers[position].append(answered)
+            answered, left_out = train_and_predict(data, np.sort(order[:size]), test, where, options, report)
+            answers[position].append(answered.points)
             problems.extend(left_out)
             done += size
     predicted = np.stack([np.concatenate(of_size) for of_size in answers])

@@ -115,6 +115,10 @@ def to_frames(pictures: Tensor, detail: tuple[int, int], frame: tuple[int, int])
     return shrink(details, frame)
 
 
+DESCRIBED = 22
+"""Length of a description."""
+
+
 def describe(frames: Tensor) -> FloatArray:
     """What pictures look like, without their contents: colours, sharpness, and where they are light or dark.
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,16 @@ import numpy as np
 import torch
 from pydantic import BaseModel
 
-from pronotum import __version__, formats, images, inference, pictures, training
+from pronotum import __version__, formats, inference, pictures, training
 from pronotum.data import Dataset, Problem, open_data
 from pronotum.errors import UserError, did_you_mean
 from pronotum.evaluation import distances as dist
-from pronotum.evaluation.calibration import LEVELS, Calibration, Certainty
+from pronotum.evaluation import domain
+from pronotum.evaluation.calibration import Certainty
 from pronotum.evaluation.folds import hold_out
-from pronotum.formats import predictions as prediction_table
-from pronotum.landmarks import FloatArray, Landmarks, Scheme
+from pronotum.landmarks import FloatArray, Scheme
 from pronotum.models import architecture, storage
-from pronotum.morphometrics.superimposition import centroid_size, mean_shape
+from pronotum.morphometrics.superimposition import mean_shape
 from pronotum.report import curves, overlays, page
 from pronotum.runs import Run
 
@@ -212,6 +211,7 @@ def train(
     error = validate(stages[-1].network) if validate else None
     seconds = history[-1].seconds if history else 0.0
     shape = mean_shape((data if kind.choose else data_kept).points)
+    known = domain.learn(data_kept.points, data_kept.sizes, pictures.describe(loaded.frames))
     card = {
         **described,
         "started_from": {**earlier.card, "fresh": fresh, "photographs": None} if earlier else None,
@@ -222,6 +222,7 @@ def train(
         "n_held_out": len(watch),
         "held_out_error_px": error,
         "training_seconds": seconds,
+        "domain": None if known is None else known.as_plain(),
         "mean_shape": [[None if np.isnan(v) else v for v in point] for point in shape],
     }
     storage.save(run.model, storage.StoredModel(kind.name, model, data.scheme, card))
@@ -288,65 +289,6 @@ def open_model(run: Path, device: str = "auto") -> tuple[storage.StoredModel, to
     return storage.load(run if run.is_file() else Run(run).model, chosen), chosen
 
 
-def predict(
-    run: Path,
-    photographs: Sequence[Path],
-    out: Path,
-    *,
-    device: str = "auto",
-    draw: bool = True,
-    on_photograph: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[int, list[Problem]]:
-    """Landmark photographs and write ``predictions.tps``, ``predictions.csv`` and ``overlays/``.
-
-    Photographs stream through: memory does not grow with their number. The two files appear when all is done.
-
-    Returns:
-        how many were landmarked; and those that could not be opened, or on which not every landmark was placed.
-    """
-    model, chosen = open_model(run, device)
-    calibration = calibration_of(model)
-    problems: list[Problem] = []
-    opened = done = 0
-    names = unique_names(photographs)
-
-    def answered() -> Iterator[prediction_table.Row]:
-        nonlocal opened, done
-        for number, answer in enumerate(inference.predict(model.network, photographs, device=chosen)):
-            if isinstance(answer, inference.Prediction):
-                name, radii = names[answer.photograph], radii_of(answer, calibration)
-                if draw:
-                    place = out / "overlays" / f"{name.replace('/', '_')}.png"
-                    overlays.one(answer.photograph, answer.points, place, radii=radii[:, 1])
-                opened += 1
-                done += bool(answer.placed.any())
-                if not answer.placed.all():
-                    problems.append(not_placed(answer, model.scheme))
-                specimen = Landmarks(answer.points, image=name, id=str(opened))
-                yield prediction_table.Row(specimen, answer.size[1], answer.confidence, radii, answer.remark)
-            else:
-                problems.append(as_problem(answer))
-            on_photograph(number + 1, len(photographs))
-
-    prediction_table.write(out, answered(), model.scheme)
-    return done, problems
-
-
-def calibration_of(model: storage.StoredModel) -> Calibration | None:
-    """How far off the predictions of a model may be, where a cross-validation has found that out."""
-    plain = model.card.get("calibration")
-    return Calibration.from_plain(plain) if plain else None
-
-
-def radii_of(answer: inference.Prediction, calibration: Calibration | None) -> FloatArray:
-    """(K, L) px of the photograph within which the true points lie, for `calibration.LEVELS`; NaN = not known."""
-    if calibration is None:
-        return np.full((len(answer.points), len(LEVELS)), np.nan)
-    size = centroid_size(answer.points[None])
-    radii = calibration.radii(size, Certainty(answer.confidence[None], answer.spread[None]))[0]
-    return np.where(answer.placed[:, None], radii, np.nan)
-
-
 def as_problem(error: UserError) -> Problem:
     """What cannot be used, as one of the problems of a task that goes on without it."""
     return Problem(error.where, str(error).removeprefix(f"{error.where}: "))
@@ -359,32 +301,6 @@ def not_placed(answer: inference.Prediction, scheme: Scheme) -> Problem:
     if answer.placed.any():
         which = f"landmark{'s' if len(names) > 1 else ''} {', '.join(names)} not placed"
     return Problem(str(answer.photograph), which + (f": {answer.remark}" if answer.remark else ""))
-
-
-def unique_names(photographs: Sequence[Path]) -> dict[Path, str]:
-    """What to call each photograph in a landmark file: its name, with its folder where names repeat."""
-    count = Counter(path.name for path in photographs)
-    return {path: path.name if count[path.name] == 1 else f"{path.parent.name}/{path.name}" for path in photographs}
-
-
-def find_photographs(paths: Sequence[Path]) -> list[Path]:
-    """The photographs among these files and below these folders.
-
-    Raises:
-        UserError: a path that is not there, or a folder without photographs.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            below = images.find(path)
-            if not below:
-                raise UserError(path, found="no photographs", expected="JPEG, PNG, TIFF or BMP files")
-            found.extend(below)
-        elif path.exists():
-            found.append(path)
-        else:
-            raise UserError(path, found="no such file or folder", remedy="check the spelling")
-    return list(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, eq=False)
@@ -400,6 +316,7 @@ class Evaluation:
         seen: names of the specimens whose photographs the model, or one it was started from, has learnt from.
         problems: what was left out, and the specimens without a single landmark placed.
         certainty: what the networks say of the predictions.
+        described: (N, D) what the photographs look like.
     """
 
     data: Dataset
@@ -410,6 +327,7 @@ class Evaluation:
     seen: tuple[str, ...]
     problems: tuple[Problem, ...]
     certainty: Certainty
+    described: FloatArray
 
     @property
     def n_not_placed(self) -> int:
@@ -472,6 +390,7 @@ def evaluate(
         raise UserError(data.source[0], found="not one photograph could be read", remedy="see pronotum check")
     used = data.subset(kept)
     points = np.stack([answer.points for answer in answers])
+    described = np.stack([answer.described for answer in answers])
     certainty = Certainty(*(np.stack([getattr(one, name) for one in answers]) for name in ("confidence", "spread")))
     if not {"mean_shape", "photographs"} <= model.card.keys():
         found = "a model whose card lacks its mean shape or the photographs it has learnt from"
@@ -479,7 +398,7 @@ def evaluate(
     shape = np.array(model.card["mean_shape"], dtype=np.float64)
     known = set(model.card["photographs"])
     seen = [name for name, mark in zip(used.names, fingerprints(used), strict=True) if mark in known]
-    return compare(used, points, shape, seen=seen, problems=problems, certainty=certainty)
+    return compare(used, points, shape, seen=seen, problems=problems, certainty=certainty, described=described)
 
 
 def compare(
@@ -490,6 +409,7 @@ def compare(
     seen: Sequence[str] = (),
     problems: Sequence[Problem] = (),
     certainty: Certainty | None = None,
+    described: FloatArray | None = None,
 ) -> Evaluation:
     """Measure predictions (N, K, 2) against the landmarks of a dataset, and the mean shape (K, 2) beside them."""
     scales = dist.Scales.of(data.points, list(data.sizes), [specimen.scale for specimen in data.landmarks])
@@ -505,6 +425,7 @@ def compare(
         tuple(seen),
         tuple(problems),
         certainty or Certainty.unknown(*errors.shape),
+        np.empty((len(errors), 0)) if described is None else described,
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pronotum import demo, inference, pictures, workflows
+from pronotum import demo, inference, landmarking, pictures, workflows
 from pronotum.classical import transfer
 from pronotum.cli import main
 from pronotum.data import open_data
@@ -191,9 +191,9 @@ def test_landmarks_that_are_lost_alone_are_named(mandibles, trained, tmp_path, m
 
     monkeypatch.setattr(transfer, "transfer", known)
     data = open_data(mandibles / "known")
-    done, problems = workflows.predict(trained, data.photographs[:1], tmp_path, draw=False)
-    assert done == 1
-    assert str(problems[0]).endswith(".jpg: landmarks 2, 4 not placed: outside")
+    done = landmarking.predict(trained, data.photographs[:1], tmp_path, draw=False)
+    assert done.placed == 1
+    assert str(done.problems[0]).endswith(".jpg: landmarks 2, 4 not placed: outside")
     evaluation = workflows.evaluate(trained, data)
     assert (evaluation.n_not_placed, evaluation.problems) == (6, ())
     assert "6 of" in workflows.remarks(evaluation)[1]

@@ -34,6 +34,10 @@ LEAST_TURN = 25.0
 """Degrees: networks learn from photographs turned by up to 20."""
 LEAST_SIZE = 0.3
 """Log of the ratio of sizes: networks learn from photographs enlarged by up to a fifth."""
+LEAST_LANDMARKS = 3
+"""Below, there is no shape."""
+LEAST_SPECIMENS = 5
+"""Below, nothing is said of what is usual."""
 INSIDE_FOLDS = 5
 """Specimens are judged by the covariance of others: in so many parts."""
 
@@ -130,8 +134,8 @@ def learn(
     *,
     predicted: FloatArray | None = None,
     confidence: FloatArray | None = None,
-) -> Domain:
-    """What training specimens are like.
+) -> Domain | None:
+    """What training specimens are like; None with fewer than five.
 
     Args:
         manual: (N, K, 2) px; NaN = missing.
@@ -141,6 +145,8 @@ def learn(
             manual landmarks do.
         confidence: (N, K) of the predictions; None = confidence has no limit.
     """
+    if len(manual) < LEAST_SPECIMENS:
+        return None
     answers = manual if predicted is None else predicted
     trust = np.full(manual.shape[:2], np.nan) if confidence is None else confidence
     whole = _without_limits(manual, sizes, described)
@@ -154,7 +160,7 @@ def learn(
     limits = {name: limit for name, values in reference.items() if (limit := _limit(values)) is not None}
     limits["turn"] = max(limits.get("turn", 0.0), LEAST_TURN)
     limits["size"] = max(limits.get("size", 0.0), LEAST_SIZE)
-    if manual.shape[1] < 3:
+    if manual.shape[1] < LEAST_LANDMARKS:
         limits.pop("shape", None)
     return Domain(whole.shape, whole.spread, whole.turn, whole.size, whole.picture, whole.variety, limits)
 
@@ -195,7 +201,7 @@ def _poses(points: FloatArray, shape: FloatArray, sizes: Sequence[tuple[int, int
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.log(centroid_size(points) / diagonal)
     turn = np.full(len(points), np.nan)
-    there = np.isfinite(points).all(-1)
+    there: NDArray[np.bool_] = np.isfinite(points).all(-1)
     for at in np.flatnonzero(there.sum(1) >= 2):
         pose = fit_similarity(shape[there[at]], points[at][there[at]])
         turn[at] = np.degrees(np.arctan2(pose[1, 0], pose[0, 0]))
@@ -207,10 +213,12 @@ def _misfits(points: FloatArray, shape: FloatArray, covariance: FloatArray) -> F
     moved = superimpose(points, np.broadcast_to(shape, points.shape))
     rest = (moved - shape).reshape(len(points), -1)
     result = np.full(len(points), np.nan)
-    for at, row in enumerate(rest):
-        there: NDArray[np.bool_] = np.isfinite(row)
-        if there.sum() >= 6:
-            result[at] = row[there] @ np.linalg.solve(covariance[np.ix_(there, there)], row[there]) / there.sum()
+    present = np.isfinite(rest)
+    for at in range(len(points)):
+        there = np.flatnonzero(present[at])
+        if len(there) >= 2 * LEAST_LANDMARKS:
+            known = rest[at, there]
+            result[at] = known @ np.linalg.solve(covariance[np.ix_(there, there)], known) / len(known)
     return result
 
 

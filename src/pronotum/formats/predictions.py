@@ -16,7 +16,17 @@ from pronotum.landmarks import Landmarks, Scheme
 
 LEVELS = (50, 90, 95)
 """Probabilities, %, with which the true point lies within the radii."""
-COLUMNS = ("image", "id", "landmark", "x", "y", "confidence", *(f"radius_{level}" for level in LEVELS), "remark")
+COLUMNS = (
+    "image",
+    "id",
+    "landmark",
+    "x",
+    "y",
+    "confidence",
+    *(f"radius_{level}" for level in LEVELS),
+    "flags",
+    "remark",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +38,7 @@ class Row:
         height: of the photograph, px.
         confidence: (K,) on [0, 1]; NaN = none.
         radii: (K, 3) px within which the true points lie with the probabilities of `LEVELS`; NaN = not known.
+        flags: why a person should look at it; empty = accepted.
         remark: why landmarks were not placed, or whatever else the model says of the photograph; "" = nothing.
     """
 
@@ -35,20 +46,22 @@ class Row:
     height: int
     confidence: NDArray[np.float64]
     radii: NDArray[np.float64]
+    flags: tuple[str, ...] = ()
     remark: str = ""
 
 
-def write(folder: Path, answers: Iterable[Row], scheme: Scheme) -> tuple[Path, Path]:
+def write(folder: Path, answers: Iterable[Row], scheme: Scheme, *, strict: bool = False) -> tuple[Path, Path]:
     """Write ``predictions.tps`` and ``predictions.csv`` as the answers come; both appear when all have come.
 
     The TPS file is in the tpsDig convention (y up); a landmark that was not placed is ``-1 -1``. The CSV has one row
     per landmark, px of the photograph, y down, (0, 0) the centre of the top-left pixel; x and y are empty where it was
-    not placed, and every row of a photograph has the photograph's remark.
+    not placed, and every row of a photograph has the photograph's flags and remark.
 
     Args:
         folder: made if need be.
         answers: one per photograph.
         scheme: names of the landmarks.
+        strict: leave out of the TPS file what a person should look at first; the CSV has it all the same.
     """
     landmark_file, table = folder / "predictions.tps", folder / "predictions.csv"
     with (
@@ -61,11 +74,12 @@ def write(folder: Path, answers: Iterable[Row], scheme: Scheme) -> tuple[Path, P
         rows.writerow(COLUMNS)
         for answer in answers:
             specimen = answer.specimen
-            tps_file.write(tps.render(specimen, answer.height, "tpsdig"))
+            if not (strict and answer.flags):
+                tps_file.write(tps.render(specimen, answer.height, "tpsdig"))
             said = zip(scheme.names, specimen.points, answer.confidence, answer.radii, strict=True)
             for name, (x, y), trust, radii in said:
                 numbers = [_cell(x, 3), _cell(y, 3), _cell(trust, 4), *(_cell(radius, 2) for radius in radii)]
-                rows.writerow([specimen.image, specimen.id, name, *numbers, answer.remark])
+                rows.writerow([specimen.image, specimen.id, name, *numbers, "; ".join(answer.flags), answer.remark])
     return landmark_file, table
 
 
