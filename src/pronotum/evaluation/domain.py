@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf
 
 from pronotum.evaluation.folds import grouped_folds
@@ -29,7 +28,7 @@ FLAGS = {
 """What is said of a specimen whose score of that name exceeds its limit."""
 OUTSIDE, MISSING = "landmark outside the photograph", "landmark not placed"
 DEVIATIONS = 3.5
-"""Standard deviations of the log score beyond the mean log score at which a limit lies."""
+"""Standard deviations beyond the mean at which a limit lies: of the logarithm of a score, or of turn and size."""
 LEAST_TURN = 25.0
 """Degrees: networks learn from photographs turned by up to 20."""
 LEAST_SIZE = 0.3
@@ -158,8 +157,8 @@ def learn(
         for name, values in scores.items():
             reference[name][held] = values
     limits = {name: limit for name, values in reference.items() if (limit := _limit(values)) is not None}
-    limits["turn"] = max(limits.get("turn", 0.0), LEAST_TURN)
-    limits["size"] = max(limits.get("size", 0.0), LEAST_SIZE)
+    for name, least in (("turn", LEAST_TURN), ("size", LEAST_SIZE)):
+        limits[name] = max(DEVIATIONS * float(np.sqrt(np.nanmean(reference[name] ** 2))), least)
     if manual.shape[1] < LEAST_LANDMARKS:
         limits.pop("shape", None)
     return Domain(whole.shape, whole.spread, whole.turn, whole.size, whole.picture, whole.variety, limits)
@@ -201,7 +200,7 @@ def _poses(points: FloatArray, shape: FloatArray, sizes: Sequence[tuple[int, int
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.log(centroid_size(points) / diagonal)
     turn = np.full(len(points), np.nan)
-    there: NDArray[np.bool_] = np.isfinite(points).all(-1)
+    there = np.asarray(np.isfinite(points).all(-1))
     for at in np.flatnonzero(there.sum(1) >= 2):
         pose = fit_similarity(shape[there[at]], points[at][there[at]])
         turn[at] = np.degrees(np.arctan2(pose[1, 0], pose[0, 0]))
