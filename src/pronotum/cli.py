@@ -5,21 +5,39 @@ Exit codes: 0 done; 1 done, with something named left out or below a bar that wa
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pronotum import cli_doctor
+from pronotum.cli_parts import (
+    AsJson,
+    CovariateTable,
+    Data,
+    Device,
+    Group,
+    Margin,
+    Model,
+    Photographs,
+    Preset,
+    ProjectFile,
+    Repeat,
+    RunFolder,
+    Seed,
+    Settings,
+    finish,
+    print_json,
+    progress,
+)
 from pronotum.errors import UserError
 
 if TYPE_CHECKING:
     from pronotum import landmarking, workflows
-    from pronotum.data import Dataset, Problem
+    from pronotum.data import Dataset
     from pronotum.evaluation.evidence import Sets
     from pronotum.evaluation.verdict import Rules
     from pronotum.landmark_sets import LandmarkSets
@@ -31,44 +49,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-Data = Annotated[Path, typer.Argument(help="Landmark file, or a folder with one and its photographs beside or below.")]
-Photographs = Annotated[
-    Path | None, typer.Option("--photographs", help="Folder of the photographs, where it is another one.")
-]
-RunFolder = Annotated[Path, typer.Argument(help="Run folder of pronotum train, or a model file.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        help="heatmap (default); classical, image processing for 1 to 5 specimens of dark things on a bright ground; "
-        "or the paper's ebnet1, ebnet2 or ebnet3."
-    ),
-]
-Preset = Annotated[
-    str | None, typer.Option(help="fast, standard or best; for ebnet compressed, paper or paper-finetune.")
-]
-Seed = Annotated[int, typer.Option(help="Of all random numbers.", min=0)]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", help="Change a setting, e.g. augmentation.rotation=180; one of the model: model.mode=legacy."
-    ),
-]
-Group = Annotated[
-    str | None, typer.Option(help="Column of the covariates that must not be divided: population, camera, operator.")
-]
-CovariateTable = Annotated[
-    Path | None, typer.Option(help="CSV with a column image or id and others; default covariates.csv beside the data.")
-]
-Repeat = Annotated[
-    Path | None, typer.Option(help="A second manual digitisation of some specimens: the human error to compare with.")
-]
-Margin = Annotated[
-    float | None, typer.Option(help="Error declared acceptable beforehand, % of centroid size.", min=0.0001)
-]
-ProjectFile = Annotated[Path | None, typer.Option(help="Project file; default pronotum.toml beside the data.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead (see docs/json.md).")]
+app.command()(cli_doctor.doctor)
+app.command()(cli_doctor.fix)
 
 
 @app.command()
@@ -89,11 +71,11 @@ def check(
     problems = (*found.problems, *workflows.draw_sheet(found, sheet))
     summary = text.data_summary(found, problems)
     if as_json:
-        _print_json({**summary, "sheet": str(sheet)})
+        print_json({**summary, "sheet": str(sheet)})
     else:
         typer.echo(text.data_text(summary))
         typer.echo(f"overlay sheet: {sheet} - look whether the points lie on the specimens")
-    _finish(problems)
+    finish(problems)
 
 
 @app.command()
@@ -132,18 +114,18 @@ def train(
         typer.echo(
             f"{len(found)} specimens, {found.scheme.n_landmarks} landmarks; device: {inference.choose_device(device)}"
         )
-    with _progress("reading photographs", quiet=as_json) as (on_share, on_count):
+    with progress("reading photographs", quiet=as_json) as (on_share, on_count):
         result = workflows.train(
             found, out, options, resume=resume, on_epoch=_epoch_reporter(on_share), on_load=on_count
         )
     if as_json:
-        _print_json(result.summary())
+        print_json(result.summary())
     else:
         error = "" if result.error is None else f", mean error on held-out specimens {result.error:.2f} px"
         typer.echo(f"trained on {result.n_train} specimens in {result.seconds:.0f} s{error}")
         made = [path.name for path in (result.run.model, result.run.curve) if path.exists()]
         typer.echo(f"run: {out} ({', '.join(made)})")
-    _finish(result.problems)
+    finish(result.problems)
 
 
 @app.command()
@@ -169,10 +151,10 @@ def predict(
     from pronotum import landmarking
 
     found = landmarking.find_photographs(photographs)
-    with _progress("predicting", quiet=as_json) as (_, on_count):
+    with progress("predicting", quiet=as_json) as (_, on_count):
         done = landmarking.predict(run, found, out, device=device, draw=overlays, strict=strict, on_photograph=on_count)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "photographs": len(found),
                 "predicted": done.placed,
@@ -185,7 +167,7 @@ def predict(
     else:
         typer.echo(f"{done.placed} of {len(found)} photographs landmarked; results in {out}")
         typer.echo(_judged(done, strict))
-    _finish(done.problems)
+    finish(done.problems)
 
 
 def _judged(done: landmarking.Landmarked, strict: bool) -> str:
@@ -217,15 +199,15 @@ def evaluate(
     from pronotum import workflows
 
     found = workflows.check(data, photographs=photographs)
-    with _progress("predicting", quiet=as_json) as (_, on_count):
+    with progress("predicting", quiet=as_json) as (_, on_count):
         evaluation = workflows.evaluate(run, found, device=device, on_photograph=on_count)
     if report is not None:
         workflows.write_report(evaluation, run, report, title=f"Evaluation of {run.name} on {data.name}")
     if as_json:
-        _print_json(evaluation.summary())
+        print_json(evaluation.summary())
     else:
         _print_evaluation(evaluation)
-    _finish(evaluation.problems, missed=workflows.missed_bar(evaluation, max_error))
+    finish(evaluation.problems, missed=workflows.missed_bar(evaluation, max_error))
 
 
 @app.command()
@@ -259,7 +241,7 @@ def crossvalidate(
     declared = projects.find(data, project)
     groups = _groups(data, covariates, group, found)
     options = workflows.TrainOptions(preset, seed, device, None, _overrides(settings or []), model)
-    with _progress("", quiet=as_json) as (on_share, _):
+    with progress("", quiet=as_json) as (on_share, _):
         done = crossvalidation.crossvalidate(found, out, options, n_folds=folds, groups=groups, on_share=on_share)
     chosen = margin or declared.margin
     sets, left_out = comparison.of_crossvalidation(done, repeat=repeat, groups=groups, margin=chosen)
@@ -268,7 +250,7 @@ def crossvalidate(
     _report(
         sets, declared.verdict, out, (found.photographs, origin, f"Cross-validation of {data.name}", left_out), as_json
     )
-    _finish([*done.problems, *left_out])
+    finish([*done.problems, *left_out])
 
 
 @app.command()
@@ -304,7 +286,7 @@ def agree(
     )
     title = f"Agreement of {predicted.name} with {manual.name}"
     _report(sets, declared.verdict, out, (found.photographs, origin, title, found.remarks), as_json)
-    _finish(found.remarks)
+    finish(found.remarks)
 
 
 @app.command("learning-curve")
@@ -335,16 +317,16 @@ def learning_curve(
     found = workflows.check(data, photographs=photographs)
     options = workflows.TrainOptions(preset, seed, device, None, _overrides(settings or []), model)
     wanted = _numbers("--sizes", sizes) if sizes else ()
-    with _progress("", quiet=as_json) as (on_share, _):
+    with progress("", quiet=as_json) as (on_share, _):
         trials = curve.run(found, out, options, sizes=wanted, n_folds=folds, run_folds=run, on_share=on_share)
     summary = growth_page.write(trials.data.subset(trials.tested), trials.sizes, trials.predicted, out, seed=seed)
     if as_json:
-        _print_json(summary)
+        print_json(summary)
     else:
         for line in growth_page.lines(summary):
             typer.echo(line)
         typer.echo(f"curve: {out / 'learning_curve.png'}")
-    _finish(trials.problems)
+    finish(trials.problems)
 
 
 @app.command()
@@ -360,15 +342,15 @@ def demo(
     """
     from pronotum import demo as example
 
-    with _progress("training", quiet=as_json) as (on_share, _):
+    with progress("training", quiet=as_json) as (on_share, _):
         say: Callable[[str], None] = (lambda text: None) if as_json else typer.echo
         result = example.run(out, part=part, seed=seed, on_step=say, on_epoch=_epoch_reporter(on_share))
     if as_json:
-        _print_json({**result.evaluation.summary(), "report": str(result.report)})
+        print_json({**result.evaluation.summary(), "report": str(result.report)})
     else:
         _print_evaluation(result.evaluation)
         typer.echo(f"report: {result.report}")
-    _finish(result.evaluation.problems)
+    finish(result.evaluation.problems)
 
 
 @app.command()
@@ -439,7 +421,7 @@ def reproduce(
         classical=classical,
     )
     only = tuple(parts.split(",")) if parts else ()
-    with _progress("training", quiet=False) as (on_share, _):
+    with progress("training", quiet=False) as (on_share, _):
         subject = protocol.Reproduction(folder, out, chosen, only, typer.echo, on_share)
         made = subject.execute()
     paper_results.write(subject, made)
@@ -447,7 +429,7 @@ def reproduce(
         for remark in part.remarks():
             typer.echo(remark)
     typer.echo(f"tables and figures in {out}")
-    _finish([problem for found in subject.parts.values() for problem in found.problems])
+    finish([problem for found in subject.parts.values() for problem in found.problems])
 
 
 @app.command()
@@ -457,7 +439,7 @@ def info(as_json: AsJson = False) -> None:
 
     facts = workflows.info()
     if as_json:
-        _print_json(facts)
+        print_json(facts)
     else:
         for name, value in facts.items():
             typer.echo(f"{name:10} {value}")
@@ -473,32 +455,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         typer.echo("interrupted; a training goes on with --resume", err=True)
         sys.exit(130)
-
-
-@contextmanager
-def _progress(title: str, *, quiet: bool) -> Iterator[tuple[Callable[[float, str], None], Callable[[int, int], None]]]:
-    """Bars with the time left; hands out a function for shares and, for another bar, one for counts."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
-    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    with Progress(*columns, *times, console=Console(stderr=True), disable=quiet) as bar:
-        counting = bar.add_task(title, total=1.0, visible=False, start=False)
-        sharing = bar.add_task("", total=1.0, visible=False, start=False)
-
-        def show(task: TaskID, share: float, text: str) -> None:
-            if not bar.tasks[task].started:
-                bar.start_task(task)
-            bar.update(task, completed=share, description=text, visible=True)
-
-        def on_share(share: float, text: str) -> None:
-            show(sharing, share, text)
-
-        def on_count(done: int, total: int) -> None:
-            show(counting, done / total, f"{title} {done}/{total}")
-
-        yield on_share, on_count
 
 
 def _epoch_reporter(on_share: Callable[[float, str], None]) -> Callable[[Epoch], None]:
@@ -520,10 +476,6 @@ def _overrides(settings: Sequence[str]) -> dict[str, Any]:
             raise UserError(f"--set {setting}", found="no '='", expected="name=value")
         changes[name.strip()] = value.strip()
     return changes
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
 def _print_evaluation(evaluation: workflows.Evaluation) -> None:
@@ -570,19 +522,7 @@ def _report(
     contents = agreement_page.Contents(title, evidence, verdict, rules, remarks, photographs, origin)
     agreement_files.write_files(contents, out)
     if as_json:
-        _print_json(agreement_files.as_json(evidence, verdict, rules))
+        print_json(agreement_files.as_json(evidence, verdict, rules))
     else:
         typer.echo(text.verdict_text(verdict))
         typer.echo(f"report: {out / 'report.html'}")
-
-
-def _finish(problems: Sequence[Problem | str], *, missed: str | None = None) -> None:
-    """Name what was left out, and exit with 1 if anything was or a bar was missed."""
-    for problem in problems:
-        typer.echo(f"left out: {problem}", err=True)
-    if problems:
-        typer.echo(f"{len(problems)} left out", err=True)
-    if missed:
-        typer.echo(missed, err=True)
-    if problems or missed:
-        raise typer.Exit(1)

@@ -1,0 +1,170 @@
+"""Errors planted into real sets: how many the doctor finds, and how many of its findings are planted.
+
+python benchmarks/doctor.py DATA [DATA ...] --seeds 20
+
+Each error kind is planted into one record of each set, once per seed. Recall: planted records found under the right
+kind. Precision: of the findings of that kind in planted sets, those about the planted record; what the doctor says of
+the set as it was (50.jpg = 55.jpg of the snail shells) is left out of both.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pronotum import doctor, examination
+from pronotum.doctor import KINDS, Patient
+from pronotum.doctor.shapes import own_flip
+from pronotum.morphometrics.superimposition import centroid_size
+
+Plant = Callable[[Patient, int, np.random.Generator, list[Patient]], Patient]
+
+
+def with_points(patient: Patient, i: int, change: Callable[[np.ndarray], np.ndarray]) -> Patient:
+    """The set with the configuration of one record changed."""
+    points = patient.points.copy()
+    points[i] = change(points[i])
+    return replace(patient, points=points)
+
+
+def flipped(axis: int) -> Plant:
+    """Mirrored within the photograph."""
+    return lambda p, i, random, others: with_points(p, i, lambda own: own_flip(own, p.sizes[i], axis))
+
+
+def swapped(p: Patient, i: int, random: np.random.Generator, others: list[Patient]) -> Patient:
+    """Two landmarks exchanged."""
+    order = np.arange(p.points.shape[1])
+    a, b = random.choice(len(order), 2, replace=False)
+    order[[a, b]] = b, a
+    return with_points(p, i, lambda own: own[order])
+
+
+def reordered(p: Patient, i: int, random: np.random.Generator, others: list[Patient]) -> Patient:
+    """Begun at another landmark, or the other way round."""
+    step = int(random.integers(1, p.points.shape[1]))
+    if random.random() < 0.5:
+        return with_points(p, i, lambda own: np.roll(own, step, axis=0))
+    return with_points(p, i, lambda own: np.roll(own, step, axis=0)[::-1])
+
+
+def misplaced(p: Patient, i: int, random: np.random.Generator, others: list[Patient]) -> Patient:
+    """One landmark 5 to 15 % of centroid size away."""
+    k, angle = int(random.integers(p.points.shape[1])), random.uniform(0, 2 * np.pi)
+    away = random.uniform(0.05, 0.15) * centroid_size(p.points[i]) * np.array([np.cos(angle), np.sin(angle)])
+    return with_points(p, i, lambda own: own + away * (np.arange(len(own)) == k)[:, None])
+
+
+def mis_scaled(p: Patient, i: int, random: np.random.Generator, others: list[Patient]) -> Patient:
+    """The scale of another unit; sets without a scale are given one."""
+    scales = [0.01 * 1000 / max(size or (1000, 1)) for size in p.sizes]
+    scales[i] *= float(random.choice([10, 0.1, 25.4, 1000, 0.001]))
+    return replace(p, scales=scales)
+
+
+def saved_again(p: Patient, i: int, random: np.random.Generator, others: list[Patient]) -> Patient:
+    """The photograph of another record, saved again a little lighter."""
+    assert p.thumbnails is not None
+    j = int((i + random.integers(1, len(p.names))) % len(p.names))
+    thumbnails = p.thumbnails.copy()
+    thumbnails[i] = p.thumbnails[j] * random.uniform(0.9, 1.1) + random.normal(0, 0.5, p.thumbnails[j].shape)
+    return replace(p, thumbnails=thumbnails)
+
+
+def copied(p: Patient, i: int, random: np.random.Generator, others: list[Patient]) -> Patient:
+    """The coordinates of another record."""
+    j = int((i + random.integers(1, len(p.names))) % len(p.names))
+    return with_points(p, i, lambda own: p.points[j])
+
+
+def wrong_picture(p: Patient, i: int, random: np.random.Generator, others: list[Patient]) -> Patient:
+    """The photograph of a specimen of another set."""
+    assert p.described is not None
+    other = others[int(random.integers(len(others)))].described
+    assert other is not None
+    described = p.described.copy()
+    described[i] = other[int(random.integers(len(other)))]
+    return replace(p, described=described)
+
+
+def contradicted(p: Patient, i: int, random: np.random.Generator, others: list[Patient]) -> Patient:
+    """A landmark 5 to 15 % of centroid size away, beside predictions that are off by 0.5 %."""
+    noise = 0.005 * centroid_size(p.points)[:, None, None]
+    return replace(misplaced(p, i, random, others), predicted=p.points + random.normal(0, noise, p.points.shape))
+
+
+PLANTS: dict[str, Plant] = {
+    "mirrored": flipped(0),
+    "y flipped": flipped(1),
+    "swapped": swapped,
+    "order": reordered,
+    "landmark": misplaced,
+    "scale": mis_scaled,
+    "duplicate photograph": saved_again,
+    "digitised twice": copied,
+    "photograph": wrong_picture,
+    "residual": contradicted,
+}
+
+
+def main() -> None:
+    """Plant, examine, count, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, nargs="+")
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--limit", type=int, default=60, help="only so many records of a set, evenly chosen")
+    parser.add_argument("--missed", action="store_true", help="also print what was missed")
+    asked = parser.parse_args()
+    patients = [examination.examine(path).patient for path in asked.data]
+    patients = [thinned(patient, asked.limit) for patient in patients]
+    known = [{(one.kind, one.specimen, one.other) for one in doctor.diagnose(patient)} for patient in patients]
+    print("| kind | planted | found | recall | precision | per set |\n|---|---|---|---|---|---|")
+    for kind, plant in PLANTS.items():
+        right = wrong = planted = 0
+        by_set = []
+        for number, patient in enumerate(patients):
+            here = 0
+            others = [other for other in patients if other is not patient]
+            if kind == "photograph" and not others:
+                continue
+            for seed in range(asked.seeds):
+                random = np.random.default_rng([seed, number])
+                i = int(random.integers(len(patient.names)))
+                findings = doctor.diagnose(plant(patient, i, random, others))
+                fresh = [one for one in findings if (one.kind, one.specimen, one.other) not in known[number]]
+                about = [i in (one.specimen, one.other) for one in fresh if one.kind == kind]
+                here, planted = here + any(about), planted + 1
+                wrong += len(about) - sum(about)
+                if asked.missed and not any(about):
+                    print(
+                        kind,
+                        asked.data[number].name,
+                        seed,
+                        [(one.kind, one.evidence) for one in findings if one.specimen == i],
+                    )
+            right += here
+            by_set.append(here)
+        recall, precision = right / max(planted, 1), right / max(right + wrong, 1)
+        print(f"| {KINDS[kind]} | {planted} | {right} | {recall:.3f} | {precision:.3f} | {by_set} |", flush=True)
+
+
+def thinned(patient: Patient, limit: int) -> Patient:
+    """At most so many records, evenly chosen."""
+    n = len(patient.names)
+    chosen = np.unique(np.linspace(0, n - 1, min(n, limit)).round().astype(int))
+
+    def pick(values: Any) -> Any:
+        return values[chosen] if isinstance(values, np.ndarray) else [values[i] for i in chosen]
+
+    known: dict[str, Any] = {field.name: getattr(patient, field.name) for field in fields(Patient)}
+    picked: dict[str, Any] = {name: None if values is None else pick(values) for name, values in known.items()}
+    return Patient(**picked)
+
+
+if __name__ == "__main__":
+    main()

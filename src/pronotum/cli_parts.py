@@ -1,0 +1,95 @@
+"""What all commands share: options that mean the same everywhere, progress, how they print and how they end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pronotum.data import Problem
+
+Data = Annotated[Path, typer.Argument(help="Landmark file, or a folder with one and its photographs beside or below.")]
+Photographs = Annotated[
+    Path | None, typer.Option("--photographs", help="Folder of the photographs, where it is another one.")
+]
+RunFolder = Annotated[Path, typer.Argument(help="Run folder of pronotum train, or a model file.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="heatmap (default); classical, image processing for 1 to 5 specimens of dark things on a bright ground; "
+        "or the paper's ebnet1, ebnet2 or ebnet3."
+    ),
+]
+Preset = Annotated[
+    str | None, typer.Option(help="fast, standard or best; for ebnet compressed, paper or paper-finetune.")
+]
+Seed = Annotated[int, typer.Option(help="Of all random numbers.", min=0)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Change a setting, e.g. augmentation.rotation=180; one of the model: model.mode=legacy."
+    ),
+]
+Group = Annotated[
+    str | None, typer.Option(help="Column of the covariates that must not be divided: population, camera, operator.")
+]
+CovariateTable = Annotated[
+    Path | None, typer.Option(help="CSV with a column image or id and others; default covariates.csv beside the data.")
+]
+Repeat = Annotated[
+    Path | None, typer.Option(help="A second manual digitisation of some specimens: the human error to compare with.")
+]
+Margin = Annotated[
+    float | None, typer.Option(help="Error declared acceptable beforehand, % of centroid size.", min=0.0001)
+]
+ProjectFile = Annotated[Path | None, typer.Option(help="Project file; default pronotum.toml beside the data.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead (see docs/json.md).")]
+
+
+@contextmanager
+def progress(title: str, *, quiet: bool) -> Iterator[tuple[Callable[[float, str], None], Callable[[int, int], None]]]:
+    """Bars with the time left; hands out a function for shares and, for another bar, one for counts."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, *times, console=Console(stderr=True), disable=quiet) as bar:
+        counting = bar.add_task(title, total=1.0, visible=False, start=False)
+        sharing = bar.add_task("", total=1.0, visible=False, start=False)
+
+        def show(task: TaskID, share: float, text: str) -> None:
+            if not bar.tasks[task].started:
+                bar.start_task(task)
+            bar.update(task, completed=share, description=text, visible=True)
+
+        def on_share(share: float, text: str) -> None:
+            show(sharing, share, text)
+
+        def on_count(done: int, total: int) -> None:
+            show(counting, done / total, f"{title} {done}/{total}")
+
+        yield on_share, on_count
+
+
+def print_json(value: object) -> None:
+    """One JSON object on standard output."""
+    typer.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def finish(problems: Sequence[Problem | str], *, missed: str | None = None) -> None:
+    """Name what was left out, and exit with 1 if anything was or a bar was missed."""
+    for problem in problems:
+        typer.echo(f"left out: {problem}", err=True)
+    if problems:
+        typer.echo(f"{len(problems)} left out", err=True)
+    if missed:
+        typer.echo(missed, err=True)
+    if problems or missed:
+        raise typer.Exit(1)

@@ -1,0 +1,75 @@
+"""One suspicion about a record, with its evidence and the change that would mend it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+KINDS = {
+    "mirrored": "mirrored digitisation",
+    "y flipped": "y axis flipped",
+    "swapped": "two landmarks swapped",
+    "order": "order of landmarks shifted or reversed",
+    "landmark": "single landmark off",
+    "configuration": "unlike all other configurations",
+    "outside": "landmark outside the photograph",
+    "scale": "scale in another unit",
+    "duplicate photograph": "the same photograph under two names",
+    "digitised twice": "the same specimen digitised twice",
+    "photograph": "photograph unlike all others",
+    "residual": "far from the out-of-fold prediction",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a proposed change does to a record.
+
+    Attributes:
+        what: ``permute`` (landmark k becomes the one that was at order[k]), ``flip x``, ``flip y`` (within the
+            photograph, or about the configuration's own centre where its size is unknown), ``scale`` (times the
+            factor), ``missing`` (these landmarks), ``remove`` (the record).
+        order: for ``permute``, 0-based.
+        landmarks: for ``missing``, 0-based.
+        factor: for ``scale``.
+    """
+
+    what: str
+    order: tuple[int, ...] = ()
+    landmarks: tuple[int, ...] = ()
+    factor: float = 1.0
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Change:
+        """Back from values of a JSON file; raises KeyError, TypeError or ValueError where it is something else."""
+        order, landmarks = (tuple(int(k) for k in plain[name]) for name in ("order", "landmarks"))
+        return cls(str(plain["what"]), order, landmarks, float(plain["factor"]))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A suspicion.
+
+    Attributes:
+        kind: one of `KINDS`.
+        specimen: position of the record in the data.
+        name: of the specimen.
+        severity: how sure it is; the larger, the sooner to look at. Comparable across kinds.
+        evidence: one sentence with the figures.
+        landmarks: 0-based, those it is about; empty = all or none in particular.
+        change: what would mend it, where that is known.
+        other: position of the other record, where it is about two.
+    """
+
+    kind: str
+    specimen: int
+    name: str
+    severity: float
+    evidence: str
+    landmarks: tuple[int, ...] = ()
+    change: Change | None = field(default=None)
+    other: int | None = None
+
+    def as_plain(self) -> dict[str, Any]:
+        """As values JSON can hold; landmarks stay 0-based."""
+        return asdict(self)

@@ -1,0 +1,82 @@
+"""The doctor from the command line: what it finds, what it writes, and that the old file stays as it is."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from pronotum import demo, formats
+from pronotum.cli import main
+
+HEIGHT = 144
+
+
+def run(*arguments):
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        return 0 if stop.code is None else stop.code
+    return 0
+
+
+@pytest.fixture
+def spoilt(tmp_path):
+    """Ten beetles, of which one is digitised upside down."""
+    data = demo.draw_beetles(tmp_path / "data", "pronotum", n=10, seed=2, size=(192, HEIGHT))
+    specimens = list(data.landmarks)
+    flipped = specimens[3].points * [1, -1] + [0, HEIGHT - 1]
+    specimens[3] = specimens[3].with_points(flipped)
+    formats.save(tmp_path / "data" / "landmarks.tps", specimens, lambda name: HEIGHT)
+    return tmp_path / "data"
+
+
+def test_found_shown_and_mended_into_a_new_file(spoilt, tmp_path, capsys):
+    out, before = tmp_path / "doctor", (spoilt / "landmarks.tps").read_bytes()
+    assert run("doctor", spoilt, "-o", out) == 0
+    said = capsys.readouterr().out
+    assert "y axis flipped" in said
+    assert f"pronotum fix {spoilt} --findings {out / 'findings.json'} --apply 1 -o fixed.tps" in said
+    assert (out / "findings.png").exists()
+    with (out / "findings.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    name = rows[0]["specimen"]
+    assert rows[0]["kind"] == "y axis flipped"
+    assert (spoilt / "landmarks.tps").read_bytes() == before
+    fixed = tmp_path / "fixed.tps"
+    command = ("fix", spoilt, "--findings", out / "findings.json", "--apply", 1, "-o", fixed)
+    assert run(*command) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"{name}: flip y"
+    truth = demo.draw_beetles(tmp_path / "again", "pronotum", n=10, seed=2, size=(192, HEIGHT)).points
+    mended = np.stack([one.points for one in formats.load(fixed, lambda name: HEIGHT)])
+    assert mended == pytest.approx(truth, abs=1e-3)
+    assert (spoilt / "landmarks.tps").read_bytes() == before
+    assert run(*command) == 2
+    assert "already there; expected a new file; choose another name for -o" in capsys.readouterr().err
+
+
+def test_mistakes_end_in_one_line(spoilt, tmp_path, capsys):
+    run("doctor", spoilt, "-o", tmp_path / "doctor", "--json")
+    listed = json.loads(capsys.readouterr().out)
+    assert listed["specimens"] == 10
+    fixed = tmp_path / "fixed.tps"
+    for arguments, message in (
+        (("--findings", tmp_path / "doctor/findings.json", "--apply", 99), "no finding 99"),
+        (("--findings", spoilt / "landmarks.tps", "--apply", 1), "expected findings.json of pronotum doctor"),
+    ):
+        assert run("fix", spoilt, *arguments, "-o", fixed) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+        assert not fixed.exists()
+    assert run("doctor", spoilt, "--run", tmp_path, "-o", tmp_path / "d") == 2
+    assert "no out_of_fold.tps; expected the folder of a pronotum crossvalidate" in capsys.readouterr().err
+
+
+def test_a_landmark_file_alone_is_examined_too(spoilt, tmp_path, capsys):
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "alone" / "landmarks.tps").write_bytes((spoilt / "landmarks.tps").read_bytes())
+    assert run("doctor", tmp_path / "alone" / "landmarks.tps", "-o", tmp_path / "doctor") == 1
+    said = capsys.readouterr()
+    assert "y axis flipped" in said.out
+    assert "no photographs beside it" in said.err
