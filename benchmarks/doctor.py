@@ -122,7 +122,9 @@ def main() -> None:
     asked = parser.parse_args()
     patients = [examination.examine(path).patient for path in asked.data]
     patients = [thinned(patient, asked.limit) for patient in patients]
-    known = [{(one.kind, one.specimen, one.other) for one in doctor.diagnose(patient)} for patient in patients]
+    known = [
+        {(one.kind, one.specimen, one.landmarks, one.other) for one in doctor.diagnose(patient)} for patient in patients
+    ]
     print("| kind | planted | found | recall | precision | per set |\n|---|---|---|---|---|---|")
     for kind, plant in PLANTS.items():
         right = wrong = planted = 0
@@ -136,7 +138,9 @@ def main() -> None:
                 random = np.random.default_rng([seed, number])
                 i = int(random.integers(len(patient.names)))
                 findings = doctor.diagnose(plant(patient, i, random, others))
-                fresh = [one for one in findings if (one.kind, one.specimen, one.other) not in known[number]]
+                fresh = [
+                    one for one in findings if (one.kind, one.specimen, one.landmarks, one.other) not in known[number]
+                ]
                 about = [i in (one.specimen, one.other) for one in fresh if one.kind == kind]
                 here, planted = here + any(about), planted + 1
                 wrong += len(about) - sum(about)

@@ -1,0 +1,103 @@
+"""Predictions on disk: radii, flags, what to review first, and what --strict leaves out."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pronotum import crossvalidation, demo, formats, landmarking, workflows
+from pronotum.cli import main
+from pronotum.errors import UserError
+from pronotum.models import storage
+
+SIZE = (192, 144)
+QUICK = {
+    f"{stage}_{unit}": 60 if unit == "steps" else 1 for stage in ("coarse", "fine") for unit in ("steps", "epochs")
+}
+SMALL = {
+    "model.coarse_widths": "[8,16,16,16]",
+    "model.coarse_depth": 16,
+    "model.fine_widths": "[8,8,16]",
+    "model.fine_depth": 8,
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trust")
+    data = demo.draw_beetles(folder / "data", "pronotum", n=12, seed=0, size=SIZE)
+    options = workflows.TrainOptions(device="cpu", overrides={**QUICK, **SMALL})
+    crossvalidation.crossvalidate(data, folder / "run", options, n_folds=2)
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """Three good ones, one that is blank, one upside down."""
+    folder = tmp_path_factory.mktemp("new")
+    data = demo.draw_beetles(folder, "pronotum", n=3, seed=9, size=SIZE)
+    Image.new("RGB", SIZE, "white").save(folder / "images" / "blank.png")
+    with Image.open(data.photographs[0]) as picture:
+        picture.rotate(180).save(folder / "images" / "turned.png")
+    return folder / "images"
+
+
+def predict(*arguments):
+    try:
+        main(["predict", *map(str, arguments)])
+    except SystemExit as stop:
+        return 0 if stop.code is None else stop.code
+    return 0
+
+
+def rows(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_landmark_has_its_radii_and_the_strange_are_flagged(run, photographs, tmp_path, capsys):
+    assert predict(run, photographs, "-o", tmp_path) == 0
+    table = rows(tmp_path / "predictions.csv")
+    radii = np.array([[float(row[f"radius_{level}"]) for level in (50, 90, 95)] for row in table])
+    assert (radii > 0).all()
+    assert (np.diff(radii, axis=1) >= 0).all()
+    flagged = {row["image"] for row in table if row["flags"]}
+    assert {"blank.png", "turned.png"} <= flagged
+    review = rows(tmp_path / "review.csv")
+    assert {row["image"] for row in review[:2]} == {"blank.png", "turned.png"}
+    assert {row["image"] for row in review} == flagged
+    urgencies = [float(row["urgency"]) for row in review]
+    assert urgencies == sorted(urgencies, reverse=True)
+    assert (
+        f"{5 - len(review)} accepted, {len(review)} to review (review.csv, most urgent first)"
+        in capsys.readouterr().out
+    )
+
+
+def test_strict_leaves_out_of_the_landmark_file_what_is_to_be_reviewed(run, photographs, tmp_path, capsys):
+    assert predict(run, photographs, "-o", tmp_path, "--strict", "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    kept = {one.image for one in formats.load(tmp_path / "predictions.tps", lambda name: SIZE[1])}
+    flagged = {one["image"] for one in said["to_review"]}
+    assert kept | flagged == {path.name for path in photographs.iterdir()}
+    assert not kept & flagged
+    assert said["accepted"] == len(kept)
+    assert len(rows(tmp_path / "predictions.csv")) == 5 * 8
+
+
+def test_a_model_of_a_simple_training_knows_its_domain_but_promises_no_radii(photographs, tmp_path):
+    data = demo.draw_beetles(tmp_path / "data", "pronotum", n=6, seed=1, size=SIZE)
+    workflows.train(data, tmp_path / "run", workflows.TrainOptions(device="cpu", overrides={**QUICK, **SMALL}))
+    done = landmarking.predict(tmp_path / "run", sorted(photographs.iterdir()), tmp_path / "out", draw=False)
+    assert done.judged
+    assert "blank.png" in {one.image for one in done.to_review}
+    assert {row["radius_90"] for row in rows(tmp_path / "out" / "predictions.csv")} == {""}
+
+
+def test_a_damaged_calibration_is_refused(run):
+    model = storage.load(run / "model.safetensors")
+    model.card["calibration"] = {"levels": [0.9]}
+    with pytest.raises(UserError, match="a damaged calibration"):
+        landmarking.known(model)
