@@ -21,7 +21,7 @@ from PIL import Image
 
 from pronotum import crossvalidation, images, landmarking, workflows
 from pronotum.crossvalidation import CrossValidation
-from pronotum.evaluation.calibration import LEVELS, Certainty, calibrate, coverage
+from pronotum.evaluation.calibration import LEVELS, coverage
 from pronotum.evaluation.distances import distances
 from pronotum.evaluation.domain import learn
 from pronotum.landmarks import FloatArray
@@ -40,14 +40,12 @@ def area_under_curve(above: NDArray[np.bool_], score: FloatArray) -> float:
 def by_fold(found: CrossValidation) -> dict[str, Any]:
     """Each fold judged by what was learnt from the others."""
     errors, sizes = distances(found.predicted, found.data.points), centroid_size(found.predicted)
-    radii, flagged = np.full((*errors.shape, len(LEVELS)), np.nan), np.zeros(len(errors), dtype=bool)
+    radii, flagged = found.radii(), np.zeros(len(errors), dtype=bool)
+    assert radii is not None
     said: dict[str, int] = {}
     for fold in np.unique(found.folds):
         test, rest = np.flatnonzero(found.folds == fold), np.flatnonzero(found.folds != fold)
-        certainty = [Certainty(found.certainty.confidence[at], found.certainty.spread[at]) for at in (rest, test)]
-        calibration = calibrate(errors[rest], sizes[rest], certainty[0])
-        assert calibration is not None
-        radii[test] = calibration.radii(sizes[test], certainty[1])
+        certainty = [found.certainty.of(at) for at in (rest, test)]
         photographs = [[found.data.sizes[i] for i in at] for at in (rest, test)]
         domain = learn(
             found.data.points[rest],

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pronotum.evaluation.evidence import Sets
     from pronotum.evaluation.verdict import Rules
     from pronotum.landmark_sets import LandmarkSets
+    from pronotum.report.agreement_plates import Plate
     from pronotum.training import Epoch
 
 app = typer.Typer(
@@ -247,9 +248,8 @@ def crossvalidate(
     sets, left_out = comparison.of_crossvalidation(done, repeat=repeat, groups=groups, margin=chosen)
     together = f"photographs and specimens of one {group}" if group else "photographs"
     origin = f"{folds}-fold cross-validation; {together} stay together; every prediction is out of fold."
-    _report(
-        sets, declared.verdict, out, (found.photographs, origin, f"Cross-validation of {data.name}", left_out), as_json
-    )
+    shown = (found.photographs, origin, f"Cross-validation of {data.name}", left_out)
+    _report(sets, declared.verdict, out, shown, as_json, comparison.certainty_plates(done))
     finish([*done.problems, *left_out])
 
 
@@ -510,6 +510,7 @@ def _report(
     out: Path,
     shown: tuple[Sequence[Path | None], str, str, Sequence[str]],
     as_json: bool,
+    more: Sequence[Plate] = (),
 ) -> None:
     """Judge, write the report and its files, and print the answer."""
     from pronotum.evaluation import evidence as evidences
@@ -519,7 +520,7 @@ def _report(
     photographs, origin, title, remarks = shown
     evidence = evidences.gather(sets)
     verdict = verdicts.judge(evidence, rules)
-    contents = agreement_page.Contents(title, evidence, verdict, rules, remarks, photographs, origin)
+    contents = agreement_page.Contents(title, evidence, verdict, rules, remarks, photographs, origin, more)
     agreement_files.write_files(contents, out)
     if as_json:
         print_json(agreement_files.as_json(evidence, verdict, rules))

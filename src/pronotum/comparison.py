@@ -15,7 +15,9 @@ from pronotum.evaluation.distances import Scales, distances, mean_shape_distance
 from pronotum.evaluation.evidence import Sets
 from pronotum.landmark_sets import LandmarkSets, key_of
 from pronotum.landmarks import FloatArray
-from pronotum.morphometrics.superimposition import mean_shape, superimpose
+from pronotum.morphometrics.superimposition import centroid_size, mean_shape, superimpose
+from pronotum.report import certainty_figures
+from pronotum.report.agreement_plates import Plate
 
 MANUAL, PREDICTED, REPEAT = "manual", "predicted", "repeat"
 
@@ -62,6 +64,15 @@ def mean_of_others_distances(manual: FloatArray) -> FloatArray:
     others = mean + (mean - own) / max(n - 1, 1)
     placed = superimpose(others, manual)
     return distances(placed, manual)
+
+
+def certainty_plates(found: CrossValidation) -> tuple[Plate, ...]:
+    """What the radii of a cross-validation promise and hold, as a figure; none where there are too few errors."""
+    radii = found.radii(certainty_figures.LEVELS)
+    if radii is None:
+        return ()
+    errors = distances(found.predicted, found.data.points)
+    return (certainty_figures.plate(errors, radii, centroid_size(found.predicted)),)
 
 
 def of_crossvalidation(

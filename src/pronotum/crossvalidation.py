@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pronotum import formats, workflows
 from pronotum.data import Dataset, Problem
-from pronotum.evaluation.calibration import Calibration, Certainty, calibrate
+from pronotum.evaluation.calibration import LEVELS, Calibration, Certainty, calibrate
 from pronotum.evaluation.distances import distances
 from pronotum.evaluation.domain import Domain, learn
 from pronotum.evaluation.folds import grouped_folds
@@ -62,6 +62,18 @@ class CrossValidation:
         sizes = [self.data.sizes[i] for i in known]
         seen, trust = self.predicted[known], self.certainty.confidence[known]
         return learn(self.data.points[known], sizes, self.described[known], predicted=seen, confidence=trust)
+
+    def radii(self, levels: tuple[float, ...] = LEVELS) -> FloatArray | None:
+        """(N, K, L) px, of calibrations that have learnt from the other folds; None where these had too few errors."""
+        errors, sizes = distances(self.predicted, self.data.points), centroid_size(self.predicted)
+        radii = np.full((*errors.shape, len(levels)), np.nan)
+        for fold in np.unique(self.folds):
+            test, rest = np.flatnonzero(self.folds == fold), np.flatnonzero(self.folds != fold)
+            found = calibrate(errors[rest], sizes[rest], self.certainty.of(rest), levels=levels)
+            if found is None:
+                return None
+            radii[test] = found.radii(sizes[test], self.certainty.of(test))
+        return radii
 
     @property
     def calibration(self) -> Calibration | None:

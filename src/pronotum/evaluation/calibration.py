@@ -44,6 +44,10 @@ class Certainty:
         """Where nothing is known."""
         return cls(np.full((n, n_landmarks), np.nan), np.full((n, n_landmarks), np.nan))
 
+    def of(self, index: NDArray[np.intp]) -> Certainty:
+        """Of the specimens at these positions."""
+        return Certainty(self.confidence[index], self.spread[index])
+
     def features(self, sizes: FloatArray) -> FloatArray:
         """(N, K, 2): log of the spread as a share of centroid size (N,), and doubt: -log of confidence."""
         width = np.log(np.maximum(self.spread / sizes[:, None], SMALLEST))

@@ -34,7 +34,7 @@ def write_files(contents: Contents, folder: Path) -> None:
         folder: made if need be; files of an earlier report are replaced, each in one step.
     """
     evidence, verdict = contents.evidence, contents.verdict
-    drawn = plates(evidence)
+    drawn = (*plates(evidence), *contents.more)
     for plate in drawn:
         for suffix in SUFFIXES:
             save(plate.drawing, folder / "figures" / (plate.name + suffix), dpi=DPI)

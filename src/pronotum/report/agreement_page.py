@@ -40,6 +40,7 @@ class Contents:
         remarks: sentences under the heading, warnings included.
         photographs: (N,) files of the specimens; None where there is none at hand; empty = none at all.
         origin: one sentence on where the predictions come from.
+        more: figures beside those of the evidence, with a section of their own: ``reliability``.
     """
 
     title: str
@@ -49,6 +50,7 @@ class Contents:
     remarks: Sequence[str]
     photographs: Sequence[Path | None]
     origin: str
+    more: Sequence[Plate] = ()
 
 
 def write(contents: Contents, path: Path, drawn: Sequence[Plate] = ()) -> None:
@@ -59,7 +61,7 @@ def write(contents: Contents, path: Path, drawn: Sequence[Plate] = ()) -> None:
         path: of the file.
         drawn: the figures, where `plates` has drawn them already.
     """
-    write_text(path, render(contents, drawn or plates(contents.evidence)))
+    write_text(path, render(contents, drawn or (*plates(contents.evidence), *contents.more)))
 
 
 def render(contents: Contents, drawn: Sequence[Plate]) -> str:
