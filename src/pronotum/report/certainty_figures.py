@@ -56,8 +56,8 @@ def plate(errors: FloatArray, radii: FloatArray, sizes: FloatArray) -> Plate:
         "reliability",
         drawing,
         "What radii promise and what they hold",
-        f"Left: of the true points, {at[0.5]:.1f} % lay within the radius promised to hold 50 %, {at[0.9]:.1f} % "
-        f"within that of 90 % and {at[0.95]:.1f} % within that of 95 %. Below the line they are too small. Right: every "
+        f"Left: of the true points, {at[0.5]:.1f} % lay within the radius said to hold 50 %, {at[0.9]:.1f} % "
+        f"within that of 90 % and {at[0.95]:.1f} % within that of 95 %. Below the line they are too small. Right: each "
         f"predicted landmark; the black line should follow the grey one, and rise: large radii mark the predictions to "
         f"look at. Every fold was judged by what the others had learnt.",
     )
