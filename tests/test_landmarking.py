@@ -58,10 +58,13 @@ def rows(path):
 
 
 def test_every_landmark_has_its_radii_and_the_strange_are_flagged(run, photographs, tmp_path, capsys):
-    assert predict(run, photographs, "-o", tmp_path) == 0
+    assert predict(run, photographs, "-o", tmp_path, "--scale", "0.02") == 0
     table = rows(tmp_path / "predictions.csv")
     radii = np.array([[float(row[f"radius_{level}"]) for level in (50, 90, 95)] for row in table])
     assert (radii > 0).all()
+    in_mm = np.array([[float(row[f"radius_{level}_mm"]) for level in (50, 90, 95)] for row in table])
+    assert in_mm == pytest.approx(0.02 * radii, abs=2e-4)
+    assert formats.load(tmp_path / "predictions.tps", lambda name: SIZE[1])[0].scale == pytest.approx(0.02)
     assert (np.diff(radii, axis=1) >= 0).all()
     flagged = {row["image"] for row in table if row["flags"]}
     assert {"blank.png", "turned.png"} <= flagged

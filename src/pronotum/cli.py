@@ -139,6 +139,7 @@ def predict(
     strict: Annotated[
         bool, typer.Option("--strict", help="Leave out of predictions.tps what a person should look at first.")
     ] = False,
+    scale: Annotated[float | None, typer.Option(help="mm per px of all photographs, where known.", min=1e-9)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Place landmarks on photographs: predictions.tps, predictions.csv, review.csv and overlays.
@@ -153,7 +154,9 @@ def predict(
 
     found = landmarking.find_photographs(photographs)
     with progress("predicting", quiet=as_json) as (_, on_count):
-        done = landmarking.predict(run, found, out, device=device, draw=overlays, strict=strict, on_photograph=on_count)
+        done = landmarking.predict(
+            run, found, out, device=device, draw=overlays, strict=strict, scale=scale, on_photograph=on_count
+        )
     if as_json:
         print_json(
             {

@@ -72,6 +72,7 @@ def predict(
     device: str = "auto",
     draw: bool = True,
     strict: bool = False,
+    scale: float | None = None,
     on_photograph: Callable[[int, int], None] = lambda done, total: None,
 ) -> Landmarked:
     """Landmark photographs and write ``predictions.tps``, ``predictions.csv``, ``review.csv`` and ``overlays/``.
@@ -85,6 +86,7 @@ def predict(
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         draw: whether to draw each photograph with its landmarks.
         strict: leave what is to be reviewed out of ``predictions.tps``.
+        scale: mm per px of all photographs, where it is known; radii are then written in mm too, and SCALE.
         on_photograph: called with the number done and the total.
     """
     model, chosen = open_model(run, device)
@@ -109,7 +111,7 @@ def predict(
                 flags, urgency = judge(answer, domain)
                 if flags:
                     review.append(ToReview(name, str(opened), urgency, flags))
-                specimen = Landmarks(answer.points, image=name, id=str(opened))
+                specimen = Landmarks(answer.points, image=name, id=str(opened), scale=scale)
                 yield prediction_table.Row(specimen, answer.size[1], answer.confidence, radii, flags, answer.remark)
             else:
                 problems.append(as_problem(answer))

@@ -16,16 +16,11 @@ from pronotum.landmarks import Landmarks, Scheme
 
 LEVELS = (50, 90, 95)
 """Probabilities, %, with which the true point lies within the radii."""
+RADII = tuple(f"radius_{level}" for level in LEVELS)
 COLUMNS = (
-    "image",
-    "id",
-    "landmark",
-    "x",
-    "y",
-    "confidence",
-    *(f"radius_{level}" for level in LEVELS),
-    "flags",
-    "remark",
+    *("image", "id", "landmark", "x", "y", "confidence"),
+    *(*RADII, *(f"{name}_mm" for name in RADII)),
+    *("flags", "remark"),
 )
 
 
@@ -79,6 +74,7 @@ def write(folder: Path, answers: Iterable[Row], scheme: Scheme, *, strict: bool 
             said = zip(scheme.names, specimen.points, answer.confidence, answer.radii, strict=True)
             for name, (x, y), trust, radii in said:
                 numbers = [_cell(x, 3), _cell(y, 3), _cell(trust, 4), *(_cell(radius, 2) for radius in radii)]
+                numbers += [_cell(radius * (specimen.scale or np.nan), 5) for radius in radii]
                 rows.writerow([specimen.image, specimen.id, name, *numbers, "; ".join(answer.flags), answer.remark])
     return landmark_file, table
 
