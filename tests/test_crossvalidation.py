@@ -1,12 +1,14 @@
 """Every specimen is predicted by a model that has never seen it; what is done is not done again."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pronotum import crossvalidation, demo, formats, landmarking
 from pronotum.errors import UserError
+from pronotum.landmarks import LandmarkSet
 from pronotum.models import storage
 from pronotum.workflows import TrainOptions, fingerprints
 
@@ -81,3 +83,18 @@ def test_the_description_says_what_ran(done):
     described = json.loads((done[0] / "crossvalidation.json").read_text())
     assert described["folds"] == 2
     assert described["options"]["seed"] == 0
+
+
+def test_radii_of_a_fold_are_learnt_from_the_others_only(done):
+    found = done[1]
+    radii = found.radii()
+    assert radii.shape == (*found.predicted.shape[:2], 3)
+    assert np.isfinite(radii).all()
+    worse = found.data.points.copy()
+    first = found.folds == 1
+    worse[first] += 50
+    moved = [one.with_points(points) for one, points in zip(found.data.landmarks, worse, strict=True)]
+    data = replace(found.data, landmarks=LandmarkSet(tuple(moved), found.data.scheme))
+    spoilt = replace(found, data=data).radii()
+    assert spoilt[first] == pytest.approx(radii[first])
+    assert (spoilt[~first] > radii[~first])[..., 0].all()
