@@ -31,6 +31,8 @@ DEVIATIONS = 3.5
 """Standard deviations beyond the mean at which a limit lies: of the logarithm of a score, or of turn and size."""
 LEAST_TURN = 25.0
 """Degrees: networks learn from photographs turned by up to 20."""
+LEAST_DOUBT = 0.15
+"""-log of confidence: models of different folds differ by as much about photographs that are perfectly ordinary."""
 LEAST_SIZE = 0.3
 """Log of the ratio of sizes: networks learn from photographs enlarged by up to a fifth."""
 LEAST_LANDMARKS = 3
@@ -157,6 +159,8 @@ def learn(
         for name, values in scores.items():
             reference[name][held] = values
     limits = {name: limit for name, values in reference.items() if (limit := _limit(values)) is not None}
+    if "doubt" in limits:
+        limits["doubt"] = max(limits["doubt"], LEAST_DOUBT)
     for name, least in (("turn", LEAST_TURN), ("size", LEAST_SIZE)):
         limits[name] = max(DEVIATIONS * float(np.sqrt(np.nanmean(reference[name] ** 2))), least)
     if manual.shape[1] < LEAST_LANDMARKS:
