@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,22 +83,45 @@ def predict(
     Yields:
         for each photograph the prediction, or the error that says why it cannot be opened.
     """
-    waiting: list[tuple[Path, pictures.Picture | UnreadablePhotograph]] = []
     wanted = model.config.picture
     batch = max(1, min(batch, BATCH_BYTES // (3 * wanted[0] * wanted[1])))
-    for item in pictures.stream(photographs, wanted):
-        waiting.append(item)
-        if len(waiting) == batch:
-            yield from _answer(model, waiting, device)
-            waiting = []
-    yield from _answer(model, waiting, device)
+    groups = _groups(pictures.stream(photographs, wanted), batch)
+    if device.type != "cpu":
+        for group in groups:
+            yield from _answer(model, group, device)
+        return
+    # Small networks use several cores better side by side, each on one, than together.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            waiting: deque[Future[list[Prediction | UnreadablePhotograph]]] = deque()
+            for group in groups:
+                waiting.append(pool.submit(_answer, model, group, device))
+                if len(waiting) > threads:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+    finally:
+        torch.set_num_threads(threads)
 
 
-def _answer(
-    model: Landmarker,
-    items: list[tuple[Path, pictures.Picture | UnreadablePhotograph]],
-    device: torch.device,
-) -> Iterator[Prediction | UnreadablePhotograph]:
+Item = tuple[Path, pictures.Picture | UnreadablePhotograph]
+
+
+def _groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Items in lists of this length; the last may be shorter."""
+    group: list[Item] = []
+    for item in items:
+        group.append(item)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _answer(model: Landmarker, items: list[Item], device: torch.device) -> list[Prediction | UnreadablePhotograph]:
     readable = [picture for _, picture in items if isinstance(picture, pictures.Picture)]
     answers: Iterator[tuple[FloatArray, FloatArray, FloatArray, FloatArray, str]] = iter(())
     if readable:
@@ -107,10 +132,12 @@ def _answer(
         points, confidence, spread = (value.cpu().double().numpy() for value in (said.points, said.confidence, widths))
         remarks = said.remarks or [""] * len(points)
         answers = zip(points, confidence, spread, described, remarks, strict=True)
+    result: list[Prediction | UnreadablePhotograph] = []
     for path, picture in items:
         if isinstance(picture, pictures.Picture):
             place, trust, width, look, remark = next(answers)
             back = geometry.transform(np.linalg.inv(picture.matrix), place)
-            yield Prediction(path, picture.size, back, trust, width / picture.matrix[0, 0], look, remark)
+            result.append(Prediction(path, picture.size, back, trust, width / picture.matrix[0, 0], look, remark))
         else:
-            yield picture
+            result.append(picture)
+    return result
