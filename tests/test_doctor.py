@@ -29,7 +29,7 @@ def clean(n, seed):
 def patient(points, **known):
     n = len(points)
     names = [f"s{i}" for i in range(n)]
-    return replace(Patient(points, names, names, names, [None] * n, [SIZE] * n), **known)
+    return replace(Patient(points, names, names, [None] * n, [SIZE] * n), **known)
 
 
 def plant(kind, points, i, random):
@@ -156,8 +156,6 @@ def test_the_mirrored_mandible_of_the_published_beetles_comes_first(shared_data)
     specimens = list(formats.load(path, lambda name: 192))
     points = np.stack([one.points for one in specimens])
     n = len(points)
-    findings = doctor.diagnose(
-        Patient(points, [one.name for one in specimens], [""] * n, [""] * n, [None] * n, [(256, 192)] * n)
-    )
+    findings = doctor.diagnose(Patient(points, [one.name for one in specimens], [""] * n, [None] * n, [(256, 192)] * n))
     assert (findings[0].kind, specimens[findings[0].specimen].id) == ("mirrored", "270")
     assert len(findings) < 0.05 * n

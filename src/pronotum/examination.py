@@ -85,7 +85,6 @@ def examine(
     patient = Patient(
         found.points,
         found.names,
-        [one.id for one in found.landmarks],
         [path.name for path in found.photographs],
         [one.scale for one in found.landmarks],
         found.sizes,
@@ -107,7 +106,6 @@ def _without_photographs(data: Path, run: Path | None) -> Examined:
     patient = Patient(
         np.stack([one.points for one in specimens]),
         [one.name for one in specimens],
-        [one.id for one in specimens],
         [one.image for one in specimens],
         [one.scale for one in specimens],
         [None] * n,

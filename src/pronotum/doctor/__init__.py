@@ -21,7 +21,6 @@ class Patient:
     Attributes:
         points: (N, K, 2) px, y down; NaN = missing.
         names: (N,) of the specimens.
-        ids: (N,) as the landmark file has them.
         files: (N,) of the photographs; "" = unknown.
         scales: (N,) units per px; None = not given.
         sizes: (N,) width and height of the photographs; None = unknown.
@@ -33,7 +32,6 @@ class Patient:
 
     points: FloatArray
     names: Sequence[str]
-    ids: Sequence[str]
     files: Sequence[str]
     scales: Sequence[float | None]
     sizes: Sequence[tuple[int, int] | None]
@@ -49,7 +47,7 @@ def diagnose(patient: Patient) -> list[Finding]:
     found = shapes.strange_configurations(points, patient.sizes, names)
     found += scales.strange_scales(points, patient.scales, names)
     found += photographs.outside(points, patient.sizes, names)
-    found += photographs.same_specimens(points, patient.ids, names, patient.files)
+    found += photographs.same_specimens(points, names, patient.files)
     if patient.thumbnails is not None:
         found += photographs.same_photographs(patient.digests, patient.thumbnails, points, names, patient.files)
     if patient.described is not None:

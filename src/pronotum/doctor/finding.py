@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 KINDS = {
@@ -67,7 +67,7 @@ class Finding:
     severity: float
     evidence: str
     landmarks: tuple[int, ...] = ()
-    change: Change | None = field(default=None)
+    change: Change | None = None
     other: int | None = None
 
     def as_plain(self) -> dict[str, Any]:

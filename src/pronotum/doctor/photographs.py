@@ -67,12 +67,11 @@ def same_photographs(
     return findings
 
 
-def same_specimens(points: FloatArray, ids: Sequence[str], names: Sequence[str], files: Sequence[str]) -> list[Finding]:
+def same_specimens(points: FloatArray, names: Sequence[str], files: Sequence[str]) -> list[Finding]:
     """Records with the same coordinates on different photographs.
 
     Args:
         points: (N, K, 2) px.
-        ids: (N,) of the specimens.
         names: (N,) of the specimens.
         files: (N,) of the photographs, "" = unknown.
     """
