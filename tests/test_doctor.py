@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pronotum import doctor, formats
-from pronotum.doctor import Change, Patient, mend
+from pronotum import demo, doctor, formats, images
+from pronotum.doctor import Change, Patient, mend, surroundings
 from pronotum.doctor.photographs import same_photographs, strange_photographs
 from pronotum.landmarks import Landmarks
 
@@ -159,3 +159,43 @@ def test_the_mirrored_mandible_of_the_published_beetles_comes_first(shared_data)
     findings = doctor.diagnose(Patient(points, [one.name for one in specimens], [""] * n, [None] * n, [(256, 192)] * n))
     assert (findings[0].kind, specimens[findings[0].specimen].id) == ("mirrored", "270")
     assert len(findings) < 0.05 * n
+
+
+@pytest.fixture(scope="module")
+def beetles(tmp_path_factory):
+    """Small drawings of beetles with their landmarks, as the doctor sees them."""
+    data = demo.draw_beetles(tmp_path_factory.mktemp("beetles"), "pronotum", n=20, seed=3, size=(256, 192))
+    return [images.read(path) for path in data.photographs], data.points
+
+
+def around(pixels, points):
+    return np.stack([surroundings.describe(*one) for one in zip(pixels, points, strict=True)])
+
+
+def test_configurations_shifted_on_their_photograph_are_found(beetles):
+    pixels, points = beetles
+    names = [f"s{i}" for i in range(len(points))]
+    found, others = 0, 0
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        i, angle = int(random.integers(len(points))), random.uniform(0, 2 * np.pi)
+        shifted = points.copy()
+        shifted[i] += 40 * np.array([np.cos(angle), np.sin(angle)])
+        findings = surroundings.off_the_specimen(around(pixels, shifted), names)
+        found += any(one.specimen == i and not one.landmarks for one in findings)
+        others += sum(one.specimen != i for one in findings)
+    assert found >= 19
+    assert others <= 1
+
+
+def test_what_is_around_a_landmark():
+    pixels = np.zeros((100, 100, 3), dtype=np.uint8)
+    pixels[:, 50:] = [255, 0, 0]
+    points = np.array([[20, 50], [80, 50], [49.5, 50], [np.nan, np.nan], [50, 10], [50, 90]])
+    described = surroundings.describe(pixels, points)
+    np.testing.assert_allclose(described[0], [0, 0, 0, np.log(0.01)] * 2)
+    np.testing.assert_allclose(described[1], [1, 0, 0, np.log(0.01)] * 2, atol=1e-12)
+    np.testing.assert_allclose(described[2, [0, 4]], 0.5, atol=1e-12)
+    assert (described[2, [3, 7]] > np.log(0.1)).all()
+    assert np.isnan(described[3]).all()
+    assert np.isfinite(described[[0, 1, 2, 4, 5]]).all()

@@ -13,11 +13,12 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from pronotum import doctor, formats, images, pictures
+from pronotum import doctor, formats, geometry, images, pictures
 from pronotum.crossvalidation import OUT_OF_FOLD
 from pronotum.data import Catalogue, Problem, landmark_files, open_data
 from pronotum.doctor import KINDS, Change, Finding, Patient
 from pronotum.doctor.photographs import SIDE
+from pronotum.doctor.surroundings import describe as look_around
 from pronotum.errors import UserError
 from pronotum.files import replacing, write_text
 from pronotum.geometry import PAPER_FRAME
@@ -67,7 +68,7 @@ def examine(
     if not images.find(folder):
         return _without_photographs(data, run)
     found = open_data(data, photographs=photographs)
-    described, thumbnails = [], []
+    described, thumbnails, surroundings = [], [], []
     problems = list(found.problems)
     readable = []
     for number, (path, answer) in enumerate(pictures.stream(found.photographs, PAPER_FRAME)):
@@ -76,6 +77,7 @@ def examine(
             described.append(pictures.describe(batch)[0])
             grey = F.adaptive_avg_pool2d(batch.float().mean(1, keepdim=True), SIDE)
             thumbnails.append(grey[0, 0].double().numpy())
+            surroundings.append(look_around(answer.pixels, geometry.transform(answer.matrix, found.points[number])))
             readable.append(number)
         else:
             problems.append(Problem(str(path), str(answer)))
@@ -91,6 +93,7 @@ def examine(
         found.groups,
         np.stack(thumbnails),
         np.stack(described),
+        np.stack(surroundings),
         _predictions(run, found.landmarks.specimens, heights),
     )
     return Examined(patient, tuple(doctor.diagnose(patient)), found.photographs, tuple(problems))

@@ -46,12 +46,14 @@ def test_each_strangeness_has_its_flag(domain, what):
         described = described + 6
     elif what == "doubt":
         confidence = confidence**8
+    elif what == "hidden":
+        confidence[:, 3] = confidence[:, 3] ** 40
     elif what == "missing":
         points[:, 2] = np.nan
     else:
         points[:, 0, 0] = -3
     flags, urgency = domain.judge(points, confidence, sizes, described)
-    wanted = {"missing": MISSING, "outside": OUTSIDE} | FLAGS
+    wanted = {"missing": MISSING, "outside": OUTSIDE} | FLAGS | {"hidden": "landmark hidden 4"}
     assert np.mean([wanted[what] in one for one in flags]) >= 0.95
     assert np.median(urgency) > 1
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pronotum.doctor import photographs, residuals, scales, shapes
+from pronotum.doctor import photographs, residuals, scales, shapes, surroundings
 from pronotum.doctor.finding import KINDS, Change, Finding
 from pronotum.landmarks import FloatArray, Landmarks
 
@@ -27,6 +27,7 @@ class Patient:
         digests: (N,) of the photographs' content; empty = unknown.
         thumbnails: (N, 17, 17) small grey pictures; empty = unknown.
         described: (N, D) descriptions of the photographs; empty = unknown.
+        surroundings: (N, K, D) what is around each landmark (`surroundings.describe`); None = unknown.
         predicted: (N, K, 2) out-of-fold predictions; None = none.
     """
 
@@ -38,6 +39,7 @@ class Patient:
     digests: Sequence[str] = ()
     thumbnails: FloatArray | None = None
     described: FloatArray | None = None
+    surroundings: FloatArray | None = None
     predicted: FloatArray | None = None
 
 
@@ -52,6 +54,10 @@ def diagnose(patient: Patient) -> list[Finding]:
         found += photographs.same_photographs(patient.digests, patient.thumbnails, points, names, patient.files)
     if patient.described is not None:
         found += photographs.strange_photographs(patient.described, names)
+    if patient.surroundings is not None:
+        explained = {one.specimen for one in found if one.kind in shapes.KINDS}
+        around = surroundings.off_the_specimen(patient.surroundings, names)
+        found += [one for one in around if one.specimen not in explained]
     if patient.predicted is not None:
         found += residuals.far_from_predictions(points, patient.predicted, names)
     return sorted(found, key=lambda finding: -finding.severity)

@@ -17,6 +17,7 @@ KINDS = {
     "duplicate photograph": "the same photograph under two names",
     "digitised twice": "the same specimen digitised twice",
     "photograph": "photograph unlike all others",
+    "off the specimen": "landmarks off the specimen",
     "residual": "far from the out-of-fold prediction",
 }
 

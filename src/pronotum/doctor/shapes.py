@@ -18,6 +18,8 @@ from pronotum.doctor.finding import Change, Finding
 from pronotum.landmarks import FloatArray
 from pronotum.morphometrics.superimposition import centroid_size, fit_similarity, mean_shape, superimpose
 
+KINDS = ("mirrored", "y flipped", "swapped", "order", "landmark", "configuration")
+"""Of the findings made here."""
 LEAST_SPECIMENS = 5
 LEAST_LANDMARKS = 4
 """With three, every order of them is a triangle like the others."""

@@ -1,6 +1,6 @@
 """What a model knows, and whether a photograph and its prediction belong to it.
 
-Five numbers per specimen, each the larger the stranger. Each has a limit that photographs like those of the training
+Six numbers per specimen, each the larger the stranger. Each has a limit that photographs like those of the training
 exceed once in some hundred times; what exceeds one is for a person to look at. Nothing here says how large errors are
 (`calibration` does); it says where such a statement would be worth nothing.
 """
@@ -8,10 +8,11 @@ exceed once in some hundred times; what exceeds one is for a person to look at. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf
 
 from pronotum.evaluation.folds import grouped_folds
@@ -24,6 +25,7 @@ FLAGS = {
     "size": "unusual size",
     "picture": "picture unlike the training set",
     "doubt": "low confidence",
+    "hidden": "landmark hidden",
 }
 """What is said of a specimen whose score of that name exceeds its limit."""
 OUTSIDE, MISSING = "landmark outside the photograph", "landmark not placed"
@@ -35,6 +37,12 @@ LEAST_DOUBT = 0.15
 """-log of confidence: models of different folds differ by as much about photographs that are perfectly ordinary."""
 LEAST_SIZE = 0.3
 """Log of the ratio of sizes: networks learn from photographs enlarged by up to a fifth."""
+SHRINKAGE = 5.0
+"""Specimens' worth of belief that the network is as sure of a landmark as of all others."""
+LEAST_HIDDEN = 3.5
+HIDDEN_QUANTILE = 0.98
+"""Standard deviations by which a hidden landmark is more doubtful than usual: at least so many, and more than are
+reached in so large a share of specimens."""
 LEAST_LANDMARKS = 3
 """Below, there is no shape."""
 LEAST_SPECIMENS = 5
@@ -55,6 +63,7 @@ class Domain:
         picture: (D,) mean description of the photographs.
         variety: (D, D) covariance of the descriptions.
         limits: by the names of `FLAGS`; a score that is not named has none.
+        doubts: (K, 2) mean and standard deviation of log doubt (-log of confidence) in each landmark; NaN = unknown.
     """
 
     shape: FloatArray
@@ -64,6 +73,7 @@ class Domain:
     picture: FloatArray
     variety: FloatArray
     limits: dict[str, float]
+    doubts: FloatArray
 
     def scores(
         self, points: FloatArray, confidence: FloatArray, sizes: Sequence[tuple[int, int]], described: FloatArray
@@ -89,7 +99,13 @@ class Domain:
             "size": np.abs(size - self.size),
             "picture": _mahalanobis(described - self.picture, self.variety),
             "doubt": -mean / np.maximum(np.isfinite(confidence).sum(1), 1),
+            "hidden": np.nanmax(np.nan_to_num(self._hidden(confidence), nan=-1.0), axis=1),
         }
+
+    def _hidden(self, confidence: FloatArray) -> FloatArray:
+        """(N, K) standard deviations by which each landmark is more doubtful than is usual of it; NaN = unknown."""
+        deviations: FloatArray = (_log_doubt(confidence) - self.doubts[:, 0]) / self.doubts[:, 1]
+        return deviations
 
     def judge(
         self, points: FloatArray, confidence: FloatArray, sizes: Sequence[tuple[int, int]], described: FloatArray
@@ -100,14 +116,14 @@ class Domain:
             (N,) flags, none where there is nothing to say; and (N,) urgency, the largest score as a multiple of its
             limit, by which to look through them. Predictions with a landmark missing or outside come first.
         """
-        scores = self.scores(points, confidence, sizes, described)
+        scores, hidden = self.scores(points, confidence, sizes, described), self._hidden(confidence)
         urgency = np.zeros(len(points))
         found: list[list[str]] = [[] for _ in points]
         for name, limit in self.limits.items():
             ratio = np.nan_to_num(scores[name] / limit, nan=0.0)
             urgency = np.maximum(urgency, ratio)
             for at in np.flatnonzero(ratio > 1):
-                found[at].append(FLAGS[name])
+                found[at].append(FLAGS[name] + (_listed(hidden[at] > limit) if name == "hidden" else ""))
         missing = np.isnan(points).any((1, 2))
         beyond = ((points < -0.5) | (points > np.array(sizes)[:, None] - 0.5)).any((1, 2))
         for at in np.flatnonzero(missing):
@@ -123,7 +139,8 @@ class Domain:
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Domain:
         """Back from `as_plain`; raises KeyError, TypeError or ValueError where it is something else."""
-        arrays = {name: np.array(plain[name], dtype=np.float64) for name in ("shape", "spread", "picture", "variety")}
+        names = ("shape", "spread", "picture", "variety", "doubts")
+        arrays = {name: np.array(plain[name], dtype=np.float64) for name in names}
         limits = {str(name): float(value) for name, value in plain["limits"].items() if name in FLAGS}
         return cls(**arrays, turn=float(plain["turn"]), size=float(plain["size"]), limits=limits)
 
@@ -150,11 +167,11 @@ def learn(
         return None
     answers = manual if predicted is None else predicted
     trust = np.full(manual.shape[:2], np.nan) if confidence is None else confidence
-    whole = _without_limits(manual, sizes, described)
+    whole = _without_limits(manual, sizes, described, trust)
     reference: dict[str, FloatArray] = {name: np.full(len(manual), np.nan) for name in FLAGS}
     for held in grouped_folds(range(len(manual)), min(INSIDE_FOLDS, len(manual)), 0):
         others = np.setdiff1d(np.arange(len(manual)), held)
-        near = _without_limits(manual[others], [sizes[i] for i in others], described[others])
+        near = _without_limits(manual[others], [sizes[i] for i in others], described[others], trust[others])
         scores = near.scores(answers[held], trust[held], [sizes[i] for i in held], described[held])
         for name, values in scores.items():
             reference[name][held] = values
@@ -165,10 +182,39 @@ def learn(
         limits[name] = max(DEVIATIONS * float(np.sqrt(np.nanmean(reference[name] ** 2))), least)
     if manual.shape[1] < LEAST_LANDMARKS:
         limits.pop("shape", None)
-    return Domain(whole.shape, whole.spread, whole.turn, whole.size, whole.picture, whole.variety, limits)
+    if np.isfinite(trust).any():
+        limits["hidden"] = max(LEAST_HIDDEN, float(np.nanquantile(reference["hidden"], HIDDEN_QUANTILE)))
+    else:
+        limits.pop("hidden", None)
+    return replace(whole, limits=limits)
 
 
-def _without_limits(points: FloatArray, sizes: Sequence[tuple[int, int]], described: FloatArray) -> Domain:
+def _listed(which: NDArray[np.bool_]) -> str:
+    """Numbers of landmarks, from 1."""
+    return " " + ", ".join(str(k + 1) for k in np.flatnonzero(which))
+
+
+def _log_doubt(confidence: FloatArray) -> FloatArray:
+    doubt: FloatArray = np.log(-np.log(np.clip(confidence, 1e-6, 1 - 1e-4)))
+    return doubt
+
+
+def _doubts(confidence: FloatArray) -> FloatArray:
+    """(K, 2) mean and standard deviation of log doubt (N, K), drawn towards those of all landmarks."""
+    logs = _log_doubt(confidence)
+    if not np.isfinite(logs).any():
+        return np.full((logs.shape[1], 2), np.nan)
+    n = np.isfinite(logs).sum(0)
+    overall = float(np.nanmean(logs))
+    mean = (np.nansum(logs, 0) + SHRINKAGE * overall) / (n + SHRINKAGE)
+    squares = np.nansum((logs - mean) ** 2, 0)
+    pooled = float(squares.sum() / n.sum())
+    return np.stack([mean, np.sqrt((squares + SHRINKAGE * pooled) / (n + SHRINKAGE)) + 1e-3], -1)
+
+
+def _without_limits(
+    points: FloatArray, sizes: Sequence[tuple[int, int]], described: FloatArray, confidence: FloatArray
+) -> Domain:
     mean = mean_shape(points)
     mean = np.where(np.isnan(mean), 0, mean)
     mean = mean - mean.mean(0)
@@ -187,6 +233,7 @@ def _without_limits(points: FloatArray, sizes: Sequence[tuple[int, int]], descri
         picture,
         _covariance(described - picture),
         {},
+        _doubts(confidence),
     )
 
 
