@@ -64,12 +64,12 @@ def main() -> None:
             flush=True,
         )
     if asked.save:
-        heights = {specimen.image: size[1] for specimen, size in zip(data.landmarks, data.sizes, strict=True)}
+        sizes = {specimen.image: size for specimen, size in zip(data.landmarks, data.sizes, strict=True)}
         answers = [
             replace(specimen, points=points, source=None)
             for specimen, points in zip(data.landmarks, predicted, strict=True)
         ]
-        formats.save(asked.save, answers, heights)
+        formats.save(asked.save, answers, sizes)
     errors = distances(predicted, data.points)
     units = scales.units(errors)
     result = {

@@ -40,7 +40,7 @@ def draw(published: Path, folder: Path, n: int, seed: int) -> None:
     known = {
         part: {
             rounds.key(specimen.id): specimen
-            for specimen in formats.load(published / f"{part}__manual.tps", lambda name: PAPER_FRAME[1])
+            for specimen in formats.load(published / f"{part}__manual.tps", lambda name: PAPER_FRAME)
         }
         for part in synthetic.PARTS
     }
@@ -57,7 +57,7 @@ def draw(published: Path, folder: Path, n: int, seed: int) -> None:
             beetle = synthetic.draw(part, [seed, int(identity)], size=PAPER_FRAME, points=points)
             Image.fromarray(beetle.image).save(place / "images" / name)
             drawn.append(Landmarks(beetle.points, image=name, id=identity))
-        formats.save(place / "landmarks.tps", drawn, lambda name: PAPER_FRAME[1])
+        formats.save(place / "landmarks.tps", drawn, lambda name: PAPER_FRAME)
 
 
 def take_over(clean: Path, folder: Path, last: int) -> None:

@@ -37,8 +37,8 @@ def framed(points: FloatArray, data: Dataset) -> FloatArray:
 
 def own_predictions(path: Path, data: Dataset) -> FloatArray:
     """(N, K, 2) predictions in a TPS file of the photographs of a collection, px of the photographs."""
-    heights = {specimen.image: size[1] for specimen, size in zip(data.landmarks, data.sizes, strict=True)}
-    found = {specimen.image: specimen.points for specimen in formats.load(path, heights)}
+    sizes = {specimen.image: size for specimen, size in zip(data.landmarks, data.sizes, strict=True)}
+    found = {specimen.image: specimen.points for specimen in formats.load(path, sizes)}
     return np.stack([found[specimen.image] for specimen in data.landmarks])
 
 

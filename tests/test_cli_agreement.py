@@ -39,12 +39,12 @@ def data(tmp_path_factory):
 def write(path, specimens, noise=0.0, n=None):
     generator = np.random.default_rng(1)
     rows = [Landmarks(one.points + noise * generator.normal(size=(8, 2)), image=one.image) for one in specimens]
-    formats.save(path, rows[:n], lambda name: 192)
+    formats.save(path, rows[:n], lambda name: (256, 192))
     return path
 
 
 def test_crossvalidate_leaves_a_report_and_a_model(data, tmp_path, capsys):
-    specimens = formats.load(data / "landmarks.tps", lambda name: 192)
+    specimens = formats.load(data / "landmarks.tps", lambda name: (256, 192))
     repeat = write(tmp_path / "again.tps", specimens, 0.3, n=11)
     out = tmp_path / "run"
     arguments = ["crossvalidate", data, "-o", out, "--folds", 2, "--repeat", repeat, *SMALL, "--json"]
@@ -78,7 +78,7 @@ def test_groups_are_not_divided(data, tmp_path, capsys):
     assert code == 0
     described = json.loads((tmp_path / "run" / "crossvalidation.json").read_text())
     assert described["groups"][:3] == ["north", "south", "north"]
-    tested = formats.load(tmp_path / "run" / "folds" / "01" / "predictions.tps", lambda name: 192)
+    tested = formats.load(tmp_path / "run" / "folds" / "01" / "predictions.tps", lambda name: (256, 192))
     assert len({int(one.id) % 2 for one in tested}) == 1
     assert "population" in (tmp_path / "run" / "report.html").read_text()
     code, _, err = run(capsys, *arguments[:-8], "--covariates", tmp_path / "none.csv", "-o", tmp_path / "x")
@@ -87,7 +87,7 @@ def test_groups_are_not_divided(data, tmp_path, capsys):
 
 
 def test_agree_judges_files_of_any_program(data, tmp_path, capsys):
-    specimens = formats.load(data / "landmarks.tps", lambda name: 192)
+    specimens = formats.load(data / "landmarks.tps", lambda name: (256, 192))
     manual = write(tmp_path / "manual.tps", specimens)
     good = write(tmp_path / "good.tps", specimens, 0.02)
     bad = write(tmp_path / "bad.tps", specimens, 3.0)
@@ -106,7 +106,7 @@ def test_agree_judges_files_of_any_program(data, tmp_path, capsys):
 
 
 def test_what_has_no_counterpart_is_named(data, tmp_path, capsys):
-    specimens = formats.load(data / "landmarks.tps", lambda name: 192)
+    specimens = formats.load(data / "landmarks.tps", lambda name: (256, 192))
     manual = write(tmp_path / "manual.tps", specimens)
     some = write(tmp_path / "some.tps", specimens, 0.1, n=9)
     code, _, err = run(capsys, "agree", manual, some, "-o", tmp_path / "out")

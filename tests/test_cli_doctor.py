@@ -27,7 +27,7 @@ def spoilt(tmp_path):
     specimens = list(data.landmarks)
     flipped = specimens[3].points * [1, -1] + [0, HEIGHT - 1]
     specimens[3] = specimens[3].with_points(flipped)
-    formats.save(tmp_path / "data" / "landmarks.tps", specimens, lambda name: HEIGHT)
+    formats.save(tmp_path / "data" / "landmarks.tps", specimens, lambda name: (192, HEIGHT))
     return tmp_path / "data"
 
 
@@ -48,7 +48,7 @@ def test_found_shown_and_mended_into_a_new_file(spoilt, tmp_path, capsys):
     assert run(*command) == 0
     assert capsys.readouterr().out.splitlines()[0] == f"{name}: flip y"
     truth = demo.draw_beetles(tmp_path / "again", "pronotum", n=10, seed=2, size=(192, HEIGHT)).points
-    mended = np.stack([one.points for one in formats.load(fixed, lambda name: HEIGHT)])
+    mended = np.stack([one.points for one in formats.load(fixed, lambda name: (192, HEIGHT))])
     assert mended == pytest.approx(truth, abs=1e-3)
     assert (spoilt / "landmarks.tps").read_bytes() == before
     assert run(*command) == 2

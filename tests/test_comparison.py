@@ -41,7 +41,7 @@ def found(data, predicted):
 
 def test_a_repeat_of_some_specimens_is_joined_by_photograph(data, tmp_path):
     again = [Landmarks(one.points + 1, image=one.image.upper()) for one in data.landmarks]
-    formats.save(tmp_path / "again.tps", [again[4], again[2]], lambda name: 192)
+    formats.save(tmp_path / "again.tps", [again[4], again[2]], lambda name: (256, 192))
     sets, left_out = comparison.of_crossvalidation(found(data, data.points + 2), repeat=tmp_path / "again.tps")
     assert left_out == ()
     assert sets.repeat[[2, 4]] == pytest.approx(data.points[[2, 4]] + 1, abs=1e-4)
@@ -53,13 +53,15 @@ def test_a_repeat_of_some_specimens_is_joined_by_photograph(data, tmp_path):
 def test_a_repeat_that_does_not_fit_is_refused(data, tmp_path):
     file = tmp_path / "again.tps"
     first = data.landmarks.specimens[0]
-    formats.save(file, [Landmarks(first.points, image="stranger.jpg")], lambda name: 192)
+    formats.save(file, [Landmarks(first.points, image="stranger.jpg")], lambda name: (256, 192))
     with pytest.raises(UserError, match=r"again.tps: none of the 12 specimens"):
         comparison.of_crossvalidation(found(data, data.points), repeat=file)
-    formats.save(file, [Landmarks(first.points[:5], image=first.image)], lambda name: 192)
+    formats.save(file, [Landmarks(first.points[:5], image=first.image)], lambda name: (256, 192))
     with pytest.raises(UserError, match=r"has 5 landmarks; expected 8 as in the data"):
         comparison.of_crossvalidation(found(data, data.points), repeat=file)
-    formats.save(file, [first.with_points(first.points), Landmarks(first.points, image="new.jpg")], lambda name: 192)
+    formats.save(
+        file, [first.with_points(first.points), Landmarks(first.points, image="new.jpg")], lambda name: (256, 192)
+    )
     left_out = comparison.of_crossvalidation(found(data, data.points), repeat=file)[1]
     assert left_out == ("1 specimens of again.tps are not in the data: new.jpg",)
 
@@ -67,7 +69,7 @@ def test_a_repeat_that_does_not_fit_is_refused(data, tmp_path):
 def test_files_without_photographs_have_no_paper_frame(data, tmp_path):
     for name, shift in (("manual", 0), ("predicted", 1)):
         rows = [Landmarks(one.points + shift, image=one.image) for one in data.landmarks]
-        formats.save(tmp_path / f"{name}.tps", rows, lambda name: 192)
+        formats.save(tmp_path / f"{name}.tps", rows, lambda name: (256, 192))
     sources = {name: tmp_path / f"{name}.tps" for name in ("manual", "predicted")}
     sets = comparison.of_files(open_sets(sources), margin=1.0)
     assert np.isnan(sets.scales.paper).all()

@@ -36,7 +36,7 @@ def test_each_specimen_is_tested_once_by_a_model_that_has_not_seen_it(data, done
         assert set(card["photographs"]) == set(marks[found.folds != number])
     final = storage.load(folder / "model.safetensors").card
     assert set(final["photographs"]) == set(marks)
-    saved = formats.load(folder / "out_of_fold.tps", lambda name: 192)
+    saved = formats.load(folder / "out_of_fold.tps", lambda name: (256, 192))
     assert np.stack([one.points for one in saved]) == pytest.approx(found.predicted, abs=1e-4)
 
 

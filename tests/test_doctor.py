@@ -153,7 +153,7 @@ def test_the_mirrored_mandible_of_the_published_beetles_comes_first(shared_data)
     path = shared_data / "beetle-founding-256" / "mandible_left__manual.tps"
     if not path.is_file():
         pytest.skip(f"needs {path}")
-    specimens = list(formats.load(path, lambda name: 192))
+    specimens = list(formats.load(path, lambda name: (256, 192)))
     points = np.stack([one.points for one in specimens])
     n = len(points)
     findings = doctor.diagnose(Patient(points, [one.name for one in specimens], [""] * n, [None] * n, [(256, 192)] * n))

@@ -28,10 +28,10 @@ def photographs(tmp_path):
 
 def test_specimens_are_joined_by_photograph_whatever_the_order(tmp_path, photographs):
     manual, other, again = (tmp_path / f"{name}.tps" for name in ("manual", "other", "again"))
-    formats.save(manual, specimens(), lambda name: 192)
+    formats.save(manual, specimens(), lambda name: (256, 192))
     order = [3, 0, 4, 2, 1]
-    formats.save(other, [specimens(POINTS + 1, suffix=".PNG")[i] for i in order], lambda name: 192)
-    formats.save(again, specimens(POINTS[1:3] - 1, "bc"), lambda name: 192)
+    formats.save(other, [specimens(POINTS + 1, suffix=".PNG")[i] for i in order], lambda name: (256, 192))
+    formats.save(again, specimens(POINTS[1:3] - 1, "bc"), lambda name: (256, 192))
     sources = {"manual": manual, "predicted": other, "repeat": again}
     found = open_sets(sources, photographs=photographs, partial=("repeat",))
     assert found.points["manual"] == pytest.approx(POINTS, abs=1e-6)
@@ -46,7 +46,7 @@ def test_specimens_are_joined_by_photograph_whatever_the_order(tmp_path, photogr
 
 def test_y_up_and_y_down_meet_only_where_heights_are_known(tmp_path, photographs):
     tps, csv = tmp_path / "manual.tps", tmp_path / "predicted.csv"
-    formats.save(tps, specimens(), lambda name: 192)
+    formats.save(tps, specimens(), lambda name: (256, 192))
     ebnet_csv.save(csv, specimens())
     with pytest.raises(UserError, match=r"manual.tps: y counted from the bottom, in predicted.csv from the top"):
         open_sets({"manual": tps, "predicted": csv})
@@ -58,11 +58,11 @@ def test_what_does_not_fit_is_said_in_one_line(tmp_path):
     manual, other = tmp_path / "manual.tps", tmp_path / "other.tps"
 
     def compared(rows, match):
-        formats.save(other, rows, lambda name: 192)
+        formats.save(other, rows, lambda name: (256, 192))
         with pytest.raises(UserError, match=match):
             open_sets({"manual": manual, "predicted": other})
 
-    formats.save(manual, specimens(), lambda name: 192)
+    formats.save(manual, specimens(), lambda name: (256, 192))
     compared(specimens(POINTS[:, :3]), r"other.tps: 3 landmarks per specimen; expected 4 as in manual.tps")
     compared(specimens(names="vwxyz"), r"0 specimens in common \(a_1.jpg, b_1.jpg, c_1.jpg ... beside v_1.jpg")
     compared(specimens(names="abxyz"), r"2 specimens in common")
@@ -72,8 +72,8 @@ def test_what_does_not_fit_is_said_in_one_line(tmp_path):
 
 def test_specimens_without_counterpart_are_named(tmp_path):
     manual, other = tmp_path / "manual.tps", tmp_path / "other.tps"
-    formats.save(manual, specimens(), lambda name: 192)
-    formats.save(other, specimens(POINTS[1:], "bcdx"), lambda name: 192)
+    formats.save(manual, specimens(), lambda name: (256, 192))
+    formats.save(other, specimens(POINTS[1:], "bcdx"), lambda name: (256, 192))
     found = open_sets({"manual": manual, "predicted": other})
     assert found.names == ("b_1.jpg", "c_1.jpg", "d_1.jpg")
     assert found.remarks == (

@@ -64,7 +64,7 @@ def test_every_landmark_has_its_radii_and_the_strange_are_flagged(run, photograp
     assert (radii > 0).all()
     in_mm = np.array([[float(row[f"radius_{level}_mm"]) for level in (50, 90, 95)] for row in table])
     assert in_mm == pytest.approx(0.02 * radii, abs=2e-4)
-    assert formats.load(tmp_path / "predictions.tps", lambda name: SIZE[1])[0].scale == pytest.approx(0.02)
+    assert formats.load(tmp_path / "predictions.tps", lambda name: SIZE)[0].scale == pytest.approx(0.02)
     assert (np.diff(radii, axis=1) >= 0).all()
     flagged = {row["image"] for row in table if row["flags"]}
     assert {"blank.png", "turned.png"} <= flagged
@@ -82,7 +82,7 @@ def test_every_landmark_has_its_radii_and_the_strange_are_flagged(run, photograp
 def test_strict_leaves_out_of_the_landmark_file_what_is_to_be_reviewed(run, photographs, tmp_path, capsys):
     assert predict(run, photographs, "-o", tmp_path, "--strict", "--json") == 0
     said = json.loads(capsys.readouterr().out)
-    kept = {one.image for one in formats.load(tmp_path / "predictions.tps", lambda name: SIZE[1])}
+    kept = {one.image for one in formats.load(tmp_path / "predictions.tps", lambda name: SIZE)}
     flagged = {one["image"] for one in said["to_review"]}
     assert kept | flagged == {path.name for path in photographs.iterdir()}
     assert not kept & flagged

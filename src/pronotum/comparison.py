@@ -117,8 +117,8 @@ def of_crossvalidation(
 def _repeat(data: Dataset, path: Path) -> tuple[FloatArray, tuple[str, ...]]:
     """(N, K, 2) second digitisation, NaN where there is none; and which of its specimens the data do not have."""
     sizes = zip(data.landmarks, data.sizes, strict=True)
-    heights = {PureWindowsPath(one.image).stem.casefold(): size[1] for one, size in sizes}
-    again = formats.load(path, lambda image: heights.get(PureWindowsPath(image).stem.casefold()))
+    by_stem = {PureWindowsPath(one.image).stem.casefold(): size for one, size in sizes}
+    again = formats.load(path, lambda image: by_stem.get(PureWindowsPath(image).stem.casefold()))
     key = key_of([data.landmarks.specimens, again])
     rows = {key(specimen): specimen for specimen in again}
     known = {key(specimen) for specimen in data.landmarks}

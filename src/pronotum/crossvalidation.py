@@ -153,7 +153,7 @@ def crossvalidate(
         report = _share_reporter(on_share, n_folds, total, "final model")
         workflows.train(data, folder, options, resume=Run(folder).config.exists(), on_epoch=report)
     answers = [replace(one, points=points, source=None) for one, points in zip(data.landmarks, predicted, strict=True)]
-    formats.save(folder / OUT_OF_FOLD, answers, _heights(data))
+    formats.save(folder / OUT_OF_FOLD, answers, _sizes(data))
     found = CrossValidation(data, predicted, shapes, number_of, tuple(dict.fromkeys(problems)), certainty, looks)
     _keep(Run(folder).model, found)
     return found
@@ -218,8 +218,8 @@ def train_and_predict(
         ]
         write_text(place / "problems.json", json.dumps([asdict(problem) for problem in evaluation.problems]))
         write_text(said, json.dumps(dict(zip(evaluation.data.names, rows, strict=True))))
-        formats.save(file, answers, _heights(asked))
-    found = formats.load(file, _heights(asked))
+        formats.save(file, answers, _sizes(asked))
+    found = formats.load(file, _sizes(asked))
     problems = [Problem(**one) for one in json.loads((place / "problems.json").read_text(encoding="utf-8"))]
     unknown = [np.nan] * data.scheme.n_landmarks
     kept = json.loads(said.read_text(encoding="utf-8"))
@@ -229,8 +229,8 @@ def train_and_predict(
     return answered, problems
 
 
-def _heights(data: Dataset) -> dict[str, int]:
-    return {specimen.image: size[1] for specimen, size in zip(data.landmarks, data.sizes, strict=True)}
+def _sizes(data: Dataset) -> dict[str, tuple[int, int]]:
+    return {specimen.image: size for specimen, size in zip(data.landmarks, data.sizes, strict=True)}
 
 
 def _share_reporter(

@@ -121,7 +121,7 @@ def open_files(sources: Sequence[Path], photographs: Sequence[Path], folder: Pat
     problems: list[Problem] = []
     kept: list[tuple[Landmarks, Path, tuple[int, int]]] = []
     for source in sources:
-        for specimen in formats.load(source, catalogue.height):
+        for specimen in formats.load(source, catalogue.dimensions):
             found = catalogue.match(specimen.image, specimen.id)
             if isinstance(found, Path):
                 size = catalogue.size(found)
@@ -236,11 +236,11 @@ class Catalogue:
                 self._sizes[path] = Problem(error.where, str(error).removeprefix(f"{error.where}: "))
         return self._sizes[path]
 
-    def height(self, name: str) -> int | None:
-        """Height in px of the photograph a record names; None where it is not known."""
+    def dimensions(self, name: str) -> tuple[int, int] | None:
+        """Width and height in px of the photograph a record names; None where they are not known."""
         found = self.match(name)
         size = self.size(found) if isinstance(found, Path) else None
-        return size[1] if isinstance(size, tuple) else None
+        return size if isinstance(size, tuple) else None
 
 
 def unique(problems: Iterable[Problem]) -> list[Problem]:

@@ -31,7 +31,7 @@ def draw_beetles(folder: Path, part: str, *, n: int, seed: int, size: tuple[int,
     """Draw n specimens of a part and write their exact landmarks to ``landmarks.tps``."""
     drawn = synthetic.write_collection(folder, part, n=n, seed=seed, size=size)
     specimens = [Landmarks(points, image=name, id=str(number)) for number, (name, points) in enumerate(drawn, 1)]
-    save(folder / "landmarks.tps", specimens, lambda name: size[1])
+    save(folder / "landmarks.tps", specimens, lambda name: size)
     return open_data(folder)
 
 

@@ -83,7 +83,7 @@ def examine(
             problems.append(Problem(str(path), str(answer)))
         on_photograph(number + 1, len(found))
     found = found.subset(readable)
-    heights = {one.image: size[1] for one, size in zip(found.landmarks, found.sizes, strict=True)}
+    sizes = {one.image: size for one, size in zip(found.landmarks, found.sizes, strict=True)}
     patient = Patient(
         found.points,
         found.names,
@@ -94,7 +94,7 @@ def examine(
         np.stack(thumbnails),
         np.stack(described),
         np.stack(surroundings),
-        _predictions(run, found.landmarks.specimens, heights),
+        _predictions(run, found.landmarks.specimens, sizes),
     )
     return Examined(patient, tuple(doctor.diagnose(patient)), found.photographs, tuple(problems))
 
@@ -118,14 +118,16 @@ def _without_photographs(data: Path, run: Path | None) -> Examined:
     return Examined(patient, tuple(doctor.diagnose(patient)), (None,) * n, (said,))
 
 
-def _predictions(run: Path | None, specimens: Sequence[Landmarks], heights: dict[str, int]) -> FloatArray | None:
+def _predictions(
+    run: Path | None, specimens: Sequence[Landmarks], sizes: dict[str, tuple[int, int]]
+) -> FloatArray | None:
     """(N, K, 2) out-of-fold predictions of a cross-validation, NaN where it has none."""
     if run is None:
         return None
     file = run / OUT_OF_FOLD
     if not file.is_file():
         raise UserError(run, found=f"no {OUT_OF_FOLD}", expected="the folder of a pronotum crossvalidate")
-    known = {one.name: one.points for one in formats.load(file, heights.get)}
+    known = {one.name: one.points for one in formats.load(file, sizes.get)}
     missing = np.full(specimens[0].points.shape, np.nan)
     return np.stack([known.get(one.name, missing) for one in specimens])
 
@@ -199,7 +201,7 @@ def fix(
     if len(sources) != 1:
         raise UserError(data, found=f"{len(sources)} landmark files", expected="one", remedy="name the one you mean")
     catalogue = Catalogue(images.find(photographs or sources[0].parent))
-    specimens: list[Landmarks | None] = list(formats.load(sources[0], catalogue.height))
+    specimens: list[Landmarks | None] = list(formats.load(sources[0], catalogue.dimensions))
     done = []
     for number, name, change in _chosen(findings, numbers):
         at = [i for i, one in enumerate(specimens) if one is not None and one.name == name]
@@ -216,7 +218,7 @@ def fix(
             raise UserError(findings, found=f"finding {number}: {error}", remedy="examine the data again") from None
         done.append((name, change.what))
     kept = [one for one in specimens if one is not None]
-    formats.save(out, kept, catalogue.height)
+    formats.save(out, kept, catalogue.dimensions)
     return done
 
 

@@ -63,8 +63,8 @@ def open_sets(
             three of them, or files whose y run in opposite directions without photographs to tell their heights.
     """
     catalogue = Catalogue(images.find(photographs)) if photographs else None
-    heights = catalogue.height if catalogue else None
-    loaded = {name: formats.load(path, heights) for name, path in sources.items()}
+    known = catalogue.dimensions if catalogue else None
+    loaded = {name: formats.load(path, known) for name, path in sources.items()}
     first = next(iter(loaded))
     _require_same_landmarks(sources, loaded)
     _require_same_direction(sources, loaded)

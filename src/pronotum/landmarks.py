@@ -42,6 +42,9 @@ class Landmarks:
         image: name of the photograph as the landmark file writes it; may be empty.
         id: identifier of the specimen as the landmark file writes it; may be empty.
         scale: length units per px, or None where the file gives none.
+        names: (K,) of the landmarks where the file gives them; empty = it does not.
+        curves: (m, 2) points along each curve as it was digitised, same frame. They are no landmarks; a scheme says how
+            many semilandmarks to make of them.
         source: what a reader keeps of the file so that its writer can give an unmodified record back byte
             for byte. Nothing else looks at it.
     """
@@ -50,10 +53,15 @@ class Landmarks:
     image: str = ""
     id: str = ""
     scale: float | None = None
+    names: tuple[str, ...] = ()
+    curves: tuple[FloatArray, ...] = ()
     source: Any = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points", as_points(self.points))
+        object.__setattr__(self, "curves", tuple(as_points(curve) for curve in self.curves))
+        if self.names and len(self.names) != len(self.points):
+            raise ValueError(f"{len(self.names)} names for {len(self.points)} landmarks")
 
     @property
     def n_landmarks(self) -> int:
@@ -133,10 +141,12 @@ class LandmarkSet:
 
     @classmethod
     def of(cls, specimens: tuple[Landmarks, ...] | list[Landmarks], scheme: Scheme | None = None) -> LandmarkSet:
-        """Gather specimens; without a scheme the commonest number of landmarks becomes a numbered one."""
+        """Gather specimens; without a scheme it is the names they share, or the commonest number of landmarks."""
         if scheme is None:
             counts = [specimen.n_landmarks for specimen in specimens]
+            named = {specimen.names for specimen in specimens}
             scheme = Scheme.numbered(max(set(counts), key=lambda count: (counts.count(count), count), default=0))
+            scheme = Scheme(named.pop()) if len(named) == 1 and () not in named else scheme
         return cls(tuple(specimens), scheme)
 
     @property

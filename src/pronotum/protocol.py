@@ -387,7 +387,7 @@ class Reproduction:
             replace(specimen, points=points, id=names[row], source=None)
             for specimen, points, row in zip(evaluation.data.landmarks, evaluation.predicted, test, strict=True)
         ]
-        formats.save(place / "predictions.tps", answers, self._heights(asked))
+        formats.save(place / "predictions.tps", answers, self._sizes(asked))
         run.model.unlink()  # hundreds of megabytes, and what it had to say is said
 
     def _pretrained(self, number: int) -> Path:
@@ -410,8 +410,8 @@ class Reproduction:
         training = self.plan.training(number)
         return {self.names[part][row] for part in self.protocol.pretrain for row in self.rows(part, training)}
 
-    def _heights(self, data: Dataset) -> dict[str, int]:
-        return {specimen.image: size[1] for specimen, size in zip(data.landmarks, data.sizes, strict=True)}
+    def _sizes(self, data: Dataset) -> dict[str, tuple[int, int]]:
+        return {specimen.image: size for specimen, size in zip(data.landmarks, data.sizes, strict=True)}
 
     def contaminated(self, part: str) -> frozenset[str]:
         """Test specimens of a part that the pre-training of their round had seen."""

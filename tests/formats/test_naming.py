@@ -76,7 +76,7 @@ def test_manual_and_predicted_files_of_maelab_join_on_the_number(tmp_path, manua
             file = tmp_path / f"{kind}{number}.TPS"
             rows = f"{number + shift} 20\t{shift}.5\n40.25 50"
             file.write_text(f"LM=2\n{rows}\nIMAGE={pattern.format(number)}", newline="")
-            specimens += formats.load(file, lambda name: 192)
+            specimens += formats.load(file, lambda name: (256, 192))
         read[kind] = identified(specimens if kind == "manual" else reversed(specimens))
     with pytest.raises(UserError, match="rows without identity"):
         Part.join("p", [Landmarks([[1, 2]], image="p_1")], {})

@@ -25,17 +25,29 @@ def test_a_format_keeps_its_promises(name: str, tmp_path: Path) -> None:
     assert kind.name == name == name.lower()
     assert kind.suffixes
     assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in kind.suffixes)
+    names = ("apex", "base", "left 1") if "names" in kind.keeps else ()
+    scale = 0.0125 if "scale" in kind.keeps else None
+    curves = (np.array([[1, 2], [3.5, 4], [9, 9]]),) if "curves" in kind.keeps else ()
     specimens = (
-        Landmarks([[10.5, 20.25], [np.nan, np.nan], [0.0, 0.0]], image="a.jpg", id="a"),
-        Landmarks([[1234.56789, 0.1], [3.0, 4.0], [5.0, 6.0]], image="b.jpg", id="b"),
+        Landmarks([[10.5, 20.25], [np.nan, np.nan], [0.0, 0.0]], "a.jpg", "a", scale, names, curves),
+        Landmarks([[834.56789, 0.1], [3.0, 4.0], [5.0, 6.0]], "b.jpg", "b", scale, names, curves),
     )
-    heights = {"a.jpg": 480, "b.jpg": 1000}
+    sizes = {"a.jpg": (640, 480), "b.jpg": (900, 1000)}
     path = tmp_path / f"landmarks{kind.suffixes[0]}"
-    formats.save(path, specimens, heights, name=name)
-    again = formats.load(path, heights, name=name)
-    assert [(one.image, one.id) for one in again] == [("a.jpg", "a"), ("b.jpg", "b")]
+    if kind.write is None:
+        with pytest.raises(UserError, match="can only be read"):
+            formats.save(path, specimens, sizes, name=name)
+        return
+    formats.save(path, specimens, sizes, name=name)
+    again = formats.load(path, sizes, name=name)
+    for kept in kind.keeps - {"curves", "scale"}:
+        assert [getattr(one, kept) for one in again] == [getattr(one, kept) for one in specimens]
     for one, other in zip(specimens, again, strict=True):
-        np.testing.assert_allclose(other.points, one.points, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(other.points, one.points, rtol=0, atol=kind.precision)
+        assert other.scale == (pytest.approx(scale) if scale else None)
+        assert len(other.curves) == len(one.curves)
+        for curve, other_curve in zip(one.curves, other.curves, strict=True):
+            np.testing.assert_allclose(other_curve, curve, rtol=0, atol=kind.precision)
     assert [path.name for path in tmp_path.iterdir()] == [path.name], "a temporary file is left"
 
 
@@ -67,20 +79,20 @@ def test_a_suffix_of_several_formats_asks_which(monkeypatch: pytest.MonkeyPatch)
     assert formats.named("other") is other
 
 
-def test_heights_are_asked_by_image_else_by_id() -> None:
+def test_sizes_are_asked_by_image_else_by_id() -> None:
     asked: list[str] = []
 
-    def height(name: str) -> int | None:
+    def size(name: str) -> tuple[int, int] | None:
         asked.append(name)
-        return 7
+        return 9, 7
 
-    assert formats.height_of("a.jpg", "1", height) == 7
-    assert formats.height_of("", "ddn9.JPG", height) == 7
-    assert formats.height_of("", "", height) is None
+    assert formats.height_of("a.jpg", "1", size) == 7
+    assert formats.size_of("", "ddn9.JPG", size) == (9, 7)
+    assert formats.size_of("", "", size) is None
     assert asked == ["a.jpg", "ddn9.JPG"]
-    assert formats.height_of(r"C:\bees\a.jpg", "", {"a.jpg": 5}) == 5
-    assert formats.height_of(r"C:\bees\a.jpg", "", {"a.jpg": 5, r"C:\bees\a.jpg": 6}) == 6
-    assert formats.height_of("b.jpg", "", {"a.jpg": 5}) is None
+    assert formats.size_of(r"C:\bees\a.jpg", "", {"a.jpg": (6, 5)}) == (6, 5)
+    assert formats.height_of(r"C:\bees\a.jpg", "", {"a.jpg": (6, 5), r"C:\bees\a.jpg": (7, 6)}) == 6
+    assert formats.size_of("b.jpg", "", {"a.jpg": (6, 5)}) is None
 
 
 def test_importing_formats_imports_no_format_and_no_torch() -> None:

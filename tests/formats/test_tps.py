@@ -408,7 +408,7 @@ def test_flipping_there_and_back_is_exact(folder: Path, chosen: list[Sample], he
     path, again = folder / "a.tps", folder / "b.tps"
     content = "".join(sample.text for sample in chosen).encode()
     path.write_bytes(content)
-    specimens = tps.load(path, lambda name: height)
+    specimens = tps.load(path, lambda name: (9999, height))
     tps.save(again, specimens, None)
     assert again.read_bytes() == content
     for found, meant in zip(specimens, chosen, strict=True):
@@ -426,7 +426,7 @@ def test_a_moved_landmark_changes_its_line_only(
 ) -> None:
     path, again = folder / "c.tps", folder / "d.tps"
     path.write_bytes("".join(sample.text for sample in chosen).encode())
-    specimens = list(tps.load(path, lambda name: height))
+    specimens = list(tps.load(path, lambda name: (9999, height)))
     n = data.draw(st.integers(0, len(specimens) - 1))
     assume(specimens[n].n_landmarks)
     k = data.draw(st.integers(0, specimens[n].n_landmarks - 1))
@@ -445,7 +445,7 @@ def test_a_moved_landmark_changes_its_line_only(
     further = re.match(rb"\s*\S+\s+\S+(.*)$", before, re.DOTALL)
     assert further
     assert after.endswith(further[1])
-    found = tps.load(again, lambda name: height)
+    found = tps.load(again, lambda name: (9999, height))
     for one, other in zip(specimens, found, strict=True):
         np.testing.assert_allclose(other.points, one.points, rtol=0, atol=1e-5)
 
@@ -475,8 +475,8 @@ def test_new_specimens_read_back_within_five_decimals(
 ) -> None:
     path = folder / "e.tps"
     specimen = Landmarks(np.reshape(points, (-1, 2)), image, identity, scale)
-    tps.save(path, [specimen, specimen], {image: height}, missing=missing)
-    for again in tps.load(path, {image: height}):
+    tps.save(path, [specimen, specimen], {image: (9999, height)}, missing=missing)
+    for again in tps.load(path, {image: (9999, height)}):
         np.testing.assert_allclose(again.points, specimen.points, rtol=0, atol=1.0001e-5)
         assert (again.image, again.id, again.scale) == (image, identity, scale)
 
@@ -487,11 +487,11 @@ def test_new_specimens_read_back_within_five_decimals(
 def test_a_new_specimen_is_written_as_tpsdig_or_geomorph_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "new.tps"
     specimen = Landmarks([[12.5, 70.0], [NAN, NAN], [-1.0, 101.0]], "a.jpg", "7", 1e-5)
-    tps.save(path, [specimen], {"a.jpg": 100})
+    tps.save(path, [specimen], {"a.jpg": (200, 100)})
     assert path.read_bytes() == (
         b"LM=3\n12.50000 30.00000\n-1.00000 -1.00000\n-0.999999 -1.00000\nIMAGE=a.jpg\nID=7\nSCALE=0.00001\n"
     )
-    tps.save(path, [replace(specimen, scale=None, id="")], {"a.jpg": 100}, missing="geomorph")
+    tps.save(path, [replace(specimen, scale=None, id="")], {"a.jpg": (200, 100)}, missing="geomorph")
     assert path.read_bytes() == b"LM=3\n12.50000 30.00000\nNA NA\n-0.999999 -1.00000\nIMAGE=a.jpg\n"
 
 
@@ -505,7 +505,7 @@ def edited(tmp_path: Path, missing: tps.Missing = "keep", **changes: object) -> 
     """The lines of ORIGINAL that differ after a change, old and new; a removed or added one is empty."""
     path, again = tmp_path / "o.tps", tmp_path / "n.tps"
     path.write_bytes(ORIGINAL)
-    (specimen,) = tps.load(path, {"a.jpg": 100})
+    (specimen,) = tps.load(path, {"a.jpg": (200, 100)})
     tps.save(again, [replace(specimen, **changes)], missing=missing)  # type: ignore[arg-type]
     return list(_differing(ORIGINAL.split(b"\r\n"), again.read_bytes().split(b"\r\n")))
 
@@ -541,7 +541,7 @@ def test_edits_may_add_and_remove_landmarks(tmp_path: Path) -> None:
 def test_a_tpsutil_build_file_is_filled(tmp_path: Path) -> None:
     path = tmp_path / "build.tps"
     path.write_bytes(b"LM=0\r\nIMAGE=a.jpg\r\nLM=0")
-    one, two = tps.load(path, {"a.jpg": 100})
+    one, two = tps.load(path, {"a.jpg": (200, 100)})
     points = [[1.0, 2.0], [NAN, NAN]]
     tps.save(path, [one.with_points(points), replace(two.with_points([[3.0, -4.0]]), id="x")])
     assert path.read_bytes() == (
@@ -638,7 +638,7 @@ def test_ktch_opens_what_we_write_with_the_same_pixels(tmp_path: Path) -> None:
     path = tmp_path / "ours.tps"
     points = np.random.default_rng(0).uniform(0, 3000, (2, 18, 2))
     specimens = [Landmarks(one, f"Käfer {n}.jpg", str(n), 0.0125) for n, one in enumerate(points)]
-    tps.save(path, specimens, lambda name: 3264)
+    tps.save(path, specimens, lambda name: (2448, 3264))
     read = ktch_io.read_tps(path)
     assert [one.to_numpy().shape for one in read] == [(18, 2)] * 2
     for one, meant in zip(read, points, strict=True):
@@ -696,7 +696,7 @@ def test_every_public_file_survives_and_counts_agree(shared_data: Path, tmp_path
         assert sum("ID" in one.places for one in found) == count["ID"], path
         assert sum("IMAGE" in one.places for one in found) == count["IMAGE"], path
         assert sum(one.scale is not None for one in found) == count["SCALE"], path
-        tps.save(again, tps.load(path, lambda name: 2448))
+        tps.save(again, tps.load(path, lambda name: (3264, 2448)))
         assert again.read_bytes() == content, path
     assert tables == 5, "the comparison tables of MAELab (DiffEM) hold two points per line and no LM="
 

@@ -203,7 +203,7 @@ def collection(tmp_path_factory) -> Dataset:
     folder = tmp_path_factory.mktemp("beetles")
     drawn = write_collection(folder, "pronotum", n=2, seed=0, size=(512, 384))
     rows = [Landmarks(marks, image=name, id=f"00{number}") for number, (name, marks) in enumerate(drawn, 1)]
-    save(folder / "landmarks.tps", rows, lambda name: 384)
+    save(folder / "landmarks.tps", rows, lambda name: (512, 384))
     return open_data(folder)
 
 

@@ -39,8 +39,8 @@ LEAST_SIZE = 0.3
 """Log of the ratio of sizes: networks learn from photographs enlarged by up to a fifth."""
 SHRINKAGE = 5.0
 """Specimens' worth of belief that the network is as sure of a landmark as of all others."""
-LEAST_HIDDEN = 3.5
-HIDDEN_QUANTILE = 0.98
+LEAST_HIDDEN = 4.0
+HIDDEN_QUANTILE = 0.99
 """Standard deviations by which a hidden landmark is more doubtful than usual: at least so many, and more than are
 reached in so large a share of specimens."""
 LEAST_LANDMARKS = 3

@@ -62,7 +62,7 @@ def plans(parts: Mapping[str, Part]) -> dict[str, Plan]:
 
 def _part(folder: Path, name: str) -> Part:
     rows = {
-        kind: formats.load(folder / f"{name}__{kind}.tps", lambda _: PAPER_FRAME[1])
+        kind: formats.load(folder / f"{name}__{kind}.tps", lambda _: PAPER_FRAME)
         for kind in (MANUAL, SCRATCH, FINE_TUNED)
     }
     manual = rows.pop(MANUAL)

@@ -17,8 +17,8 @@ from pathlib import Path, PureWindowsPath
 from pronotum.errors import UserError, did_you_mean
 from pronotum.landmarks import Landmarks
 
-Heights = Mapping[str, int] | Callable[[str], int | None] | None
-"""How to find the height in px (after EXIF) of the photograph a specimen names; see `height_of`."""
+Sizes = Mapping[str, tuple[int, int]] | Callable[[str], tuple[int, int] | None] | None
+"""How to find width and height in px (after EXIF) of the photograph a specimen names; see `size_of`."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +28,30 @@ class Format:
     Attributes:
         name: what a user calls it on the command line.
         suffixes: lower-case file suffixes, with the dot; the first is the one to write.
-        read: (path, heights) -> specimens, in file order. Raises UserError with ``file:line``.
-        write: (path, specimens, heights); replaces the file in one step.
+        read: (path, sizes) -> specimens, in file order. Raises UserError with ``file:line``.
+        write: (path, specimens, sizes); replaces the file in one step. None: the format cannot be written.
+        keeps: what of a specimen it can hold beside coordinates and missing landmarks: "image", "id", "scale", "names"
+            (of the landmarks), "curves".
+        precision: px within which coordinates read back.
         recognises: where files of other kinds have the suffix too, tells by a look into a file whether it is of this
             one; never raises. None: the suffix says enough.
     """
 
     name: str
     suffixes: tuple[str, ...]
-    read: Callable[[Path, Heights], tuple[Landmarks, ...]]
-    write: Callable[[Path, Sequence[Landmarks], Heights], None]
+    read: Callable[[Path, Sizes], tuple[Landmarks, ...]]
+    write: Callable[[Path, Sequence[Landmarks], Sizes], None] | None
+    keeps: frozenset[str] = frozenset({"image", "id"})
+    precision: float = 1e-5
     recognises: Callable[[Path], bool] | None = None
 
     def fits(self, path: Path) -> bool:
         """Whether a file is of this format, by its suffix and, where that is not enough, by its content."""
-        return path.suffix.lower() in self.suffixes and (self.recognises is None or self.recognises(path))
+        return bool(self.suffix(path)) and (self.recognises is None or self.recognises(path))
+
+    def suffix(self, path: Path) -> str:
+        """The longest of the suffixes that the name ends in; "" = none."""
+        return max((suffix for suffix in self.suffixes if path.name.lower().endswith(suffix)), key=len, default="")
 
 
 @cache
@@ -75,12 +84,16 @@ def named(name: str) -> Format:
 
 
 def of(path: Path) -> Format:
-    """The format a file's suffix tells, in either case.
+    """The format a file's suffix tells, in either case; where several have it, a look into the file.
 
     Raises:
-        UserError: no format has this suffix, or several have it.
+        UserError: no format has this suffix, or several have it and the file, if there is one, does not tell which.
     """
-    fitting = [found for found in table().values() if path.suffix.lower() in found.suffixes]
+    suffix = max((found.suffix(path) for found in table().values()), key=len)
+    fitting = [found for found in table().values() if suffix and found.suffix(path) == suffix]
+    if len(fitting) > 1 and path.exists():
+        told = [found for found in fitting if found.recognises is not None and found.recognises(path)]
+        fitting = told if len(told) == 1 else fitting
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
@@ -90,50 +103,60 @@ def of(path: Path) -> Format:
             expected=f"one ending in {', '.join(suffixes())}",
             remedy="rename it, or name its format",
         )
-    names = ", ".join(found.name for found in fitting)
-    raise UserError(path, found=f"several formats end in {path.suffix}", remedy=f"name the one you mean: {names}")
+    listed = ", ".join(found.name for found in fitting)
+    raise UserError(path, found=f"several formats end in {suffix}", remedy=f"name the one you mean: {listed}")
 
 
-def load(path: Path, heights: Heights = None, *, name: str | None = None) -> tuple[Landmarks, ...]:
+def load(path: Path, sizes: Sizes = None, *, name: str | None = None) -> tuple[Landmarks, ...]:
     """Read the specimens of a landmark file.
 
     Args:
         path: landmark file.
-        heights: heights of the photographs in px; see `height_of`.
+        sizes: sizes of the photographs in px; see `size_of`.
         name: name of the format, where the suffix does not tell.
 
     Raises:
         UserError: unknown format, or a broken file; says ``file:line`` and what to do.
     """
-    return (named(name) if name else of(path)).read(path, heights)
+    return (named(name) if name else of(path)).read(path, sizes)
 
 
-def save(path: Path, specimens: Sequence[Landmarks], heights: Heights = None, *, name: str | None = None) -> None:
+def save(path: Path, specimens: Sequence[Landmarks], sizes: Sizes = None, *, name: str | None = None) -> None:
     """Write specimens to a landmark file, in one step.
 
     Args:
         path: landmark file; replaced where it exists.
         specimens: what to write, in this order.
-        heights: heights of the photographs in px; see `height_of`.
+        sizes: sizes of the photographs in px; see `size_of`.
         name: name of the format, where the suffix does not tell.
 
     Raises:
-        UserError: unknown format, or something the format cannot hold.
+        UserError: unknown format, one that cannot be written, or something the format cannot hold.
     """
-    (named(name) if name else of(path)).write(path, specimens, heights)
+    chosen = named(name) if name else of(path)
+    if chosen.write is None:
+        writable = ", ".join(found.name for found in table().values() if found.write)
+        raise UserError(path, found=f"{chosen.name} can only be read", expected=f"one of: {writable}")
+    chosen.write(path, specimens, sizes)
 
 
-def height_of(image: str, identity: str, heights: Heights) -> int | None:
-    """Height in px of the photograph a specimen names; None where it is not known.
+def size_of(image: str, identity: str, sizes: Sizes) -> tuple[int, int] | None:
+    """Width and height in px of the photograph a specimen names; None where they are not known.
 
     Args:
         image: the photograph as the landmark file writes it.
         identity: the specimen's ID, which names the photograph where `image` is empty.
-        heights: a function of that name, or a mapping by that name or by it without its folders.
+        sizes: a function of that name, or a mapping by that name or by it without its folders.
     """
     name = image or identity
-    if heights is None or not name:
+    if sizes is None or not name:
         return None
-    if callable(heights):
-        return heights(name)
-    return heights.get(name, heights.get(PureWindowsPath(name).name))
+    if callable(sizes):
+        return sizes(name)
+    return sizes.get(name, sizes.get(PureWindowsPath(name).name))
+
+
+def height_of(image: str, identity: str, sizes: Sizes) -> int | None:
+    """Height alone; see `size_of`."""
+    size = size_of(image, identity, sizes)
+    return None if size is None else size[1]

@@ -22,7 +22,7 @@ import numpy as np
 
 from pronotum import files
 from pronotum.errors import UserError
-from pronotum.formats import Format, Heights, csv_rows
+from pronotum.formats import Format, Sizes, csv_rows
 from pronotum.formats.naming import identity
 from pronotum.formats.tps_record import NUMBER
 from pronotum.landmarks import Landmarks
@@ -43,12 +43,12 @@ class Row:
     specimen: Landmarks
 
 
-def load(path: Path, heights: Heights = None, *, pattern: str | None = None) -> tuple[Landmarks, ...]:
+def load(path: Path, sizes: Sizes = None, *, pattern: str | None = None) -> tuple[Landmarks, ...]:
     """Read a CSV of the paper's programs, augmented copies included: they share the ID of their specimen.
 
     Args:
         path: CSV file.
-        heights: not needed; y is down in the file.
+        sizes: not needed; y is down in the file.
         pattern: where the specimen stands in the picture's name; see `naming.identity`.
 
     Returns:
@@ -114,7 +114,7 @@ def complete(specimens: Iterable[Landmarks]) -> tuple[Landmarks, ...]:
     return tuple(specimen for specimen in specimens if specimen.present.all())
 
 
-def save(path: Path, specimens: Sequence[Landmarks], heights: Heights = None, *, image_first: bool = False) -> None:
+def save(path: Path, specimens: Sequence[Landmarks], sizes: Sizes = None, *, image_first: bool = False) -> None:
     """Write a CSV that the paper's programs read, in one step; `load` gives the same numbers back, to the last bit.
 
     A missing landmark is written as two empty cells. Scale and whatever else a TPS file has are not held.
@@ -122,7 +122,7 @@ def save(path: Path, specimens: Sequence[Landmarks], heights: Heights = None, *,
     Args:
         path: CSV file; replaced where it exists.
         specimens: what to write, in this order, px of each picture, y down.
-        heights: not needed.
+        sizes: not needed.
         image_first: `Image` as the first column, for the program for nematodes.
 
     Raises:

@@ -18,7 +18,7 @@ import numpy as np
 
 from pronotum import files
 from pronotum.errors import UserError
-from pronotum.formats import Format, Heights, height_of
+from pronotum.formats import Format, Sizes, height_of
 from pronotum.formats.encoding import UTF8, Encoding, decode, line_end, shared, split_lines
 from pronotum.formats.tps_edit import Missing, edit, render, render_point
 from pronotum.formats.tps_record import KEY, START, TpsRecord, idle, parse, starts_with_numbers
@@ -136,12 +136,12 @@ def _check_head(head: Sequence[str], name: object, *, alone: bool) -> None:
             )
 
 
-def load(path: Path, heights: Heights = None) -> tuple[Landmarks, ...]:
+def load(path: Path, sizes: Sizes = None) -> tuple[Landmarks, ...]:
     """Read the specimens of a TPS file as landmarks, y down.
 
     Args:
         path: TPS file.
-        heights: heights of the photographs in px after EXIF orientation, as a mapping or function of IMAGE=
+        sizes: sizes of the photographs in px after EXIF orientation, as a mapping or function of IMAGE=
             as the file writes it (of ID= where IMAGE is empty). Where one is not known, y' = -y.
 
     Returns:
@@ -159,17 +159,19 @@ def load(path: Path, heights: Heights = None) -> tuple[Landmarks, ...]:
             expected="LM=<number of landmarks> directly before the coordinates",
             remedy="add it if these are landmarks; a table of distances is not a landmark file",
         )
-    return tuple(_specimens(file, heights))
+    return tuple(_specimens(file, sizes))
 
 
-def _specimens(file: TpsFile, heights: Heights) -> Iterator[Landmarks]:
+def _specimens(file: TpsFile, sizes: Sizes) -> Iterator[Landmarks]:
     for number, record in enumerate(file.records):
-        height = height_of(record.image, record.id, heights)
+        height = height_of(record.image, record.id, sizes)
         source = TpsSource(record, height, file.encoding, () if number else file.head)
-        yield Landmarks(flip_y(record.points, height), record.image, record.id, record.scale, source)
+        curves = tuple(flip_y(curve, height) for curve in record.curves)
+        points = flip_y(record.points, height)
+        yield Landmarks(points, record.image, record.id, record.scale, curves=curves, source=source)
 
 
-def save(path: Path, specimens: Sequence[Landmarks], heights: Heights = None, *, missing: Missing = "keep") -> None:
+def save(path: Path, specimens: Sequence[Landmarks], sizes: Sizes = None, *, missing: Missing = "keep") -> None:
     """Write specimens to a TPS file, in one step; they may come from several files.
 
     A specimen that `load` has read keeps its lines, byte for byte, except those of landmarks that moved and
@@ -182,7 +184,7 @@ def save(path: Path, specimens: Sequence[Landmarks], heights: Heights = None, *,
     Args:
         path: TPS file; replaced where it exists.
         specimens: what to write, in this order, px, y down, NaN = missing.
-        heights: heights in px after EXIF orientation, as for `load`; used for specimens `load` has not read.
+        sizes: width and height in px after EXIF orientation, as for `load`; used for specimens `load` has not read.
         missing: "tpsdig" writes -1.00000 -1.00000 and "geomorph" NA NA for every missing landmark; "keep"
             leaves unchanged lines alone and otherwise does as the record does, new ones as tpsDig.
 
@@ -196,7 +198,7 @@ def save(path: Path, specimens: Sequence[Landmarks], heights: Heights = None, *,
     for specimen in specimens:
         if chunks[-1] and not line_end(chunks[-1]):
             chunks.append(line_end(split_lines(chunks[-1])[0]) or "\n")
-        chunks.append(_text(specimen, heights, missing))
+        chunks.append(_text(specimen, sizes, missing))
     text = "".join(chunks)
     encoding = shared((source.encoding for source in sources), text)
     if not encoding.can_hold(text):
@@ -208,7 +210,7 @@ def save(path: Path, specimens: Sequence[Landmarks], heights: Heights = None, *,
     files.write_bytes(path, encoding.encode(text))
 
 
-def _text(specimen: Landmarks, heights: Heights, missing: Missing) -> str:
+def _text(specimen: Landmarks, sizes: Sizes, missing: Missing) -> str:
     """One specimen as TPS text."""
     if np.isinf(specimen.points).any():
         raise UserError(specimen.name, found="an infinite coordinate", remedy="mark the landmark as missing")
@@ -216,7 +218,7 @@ def _text(specimen: Landmarks, heights: Heights, missing: Missing) -> str:
         raise UserError(specimen.name, found="a line break in its name", remedy="rename the photograph or the ID")
     source = specimen.source
     if not isinstance(source, TpsSource):
-        return render(specimen, _height(specimen, heights), missing)
+        return render(specimen, _height(specimen, sizes), missing)
     before, points = flip_y(source.record.points, source.height), flip_y(specimen.points, source.height)
     kept = slice(min(len(before), len(points)))
     # Two flips in float64 may differ from none in the last bit; what has not moved must equal the record.
@@ -232,9 +234,9 @@ def _text(specimen: Landmarks, heights: Heights, missing: Missing) -> str:
     return record.text
 
 
-def _height(specimen: Landmarks, heights: Heights) -> int | None:
+def _height(specimen: Landmarks, sizes: Sizes) -> int | None:
     """Height of the photograph; None only where y is counted from the bottom edge already."""
-    height = height_of(specimen.image, specimen.id, heights)
+    height = height_of(specimen.image, specimen.id, sizes)
     if height is None and (specimen.points[:, 1] > 0).any():
         raise UserError(
             specimen.name,
@@ -245,4 +247,5 @@ def _height(specimen: Landmarks, heights: Heights) -> int | None:
     return height
 
 
-FORMAT = Format(name="tps", suffixes=(".tps",), read=load, write=save)
+KEEPS = frozenset({"image", "id", "scale", "curves"})
+FORMAT = Format(name="tps", suffixes=(".tps",), read=load, write=save, keeps=KEEPS)

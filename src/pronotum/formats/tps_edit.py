@@ -37,7 +37,7 @@ def render_scale(scale: float | None) -> str:
 
 
 def render(specimen: Landmarks, height: int | None, missing: Missing = "keep") -> str:
-    """A specimen as a new record: LM, landmarks, IMAGE, ID, SCALE, lines ended by LF, empty keys left out.
+    """A specimen as a new record: LM, landmarks, CURVES, IMAGE, ID, SCALE, lines ended by LF, empty keys left out.
 
     Args:
         specimen: px, y down, NaN = missing.
@@ -47,6 +47,9 @@ def render(specimen: Landmarks, height: int | None, missing: Missing = "keep") -
     keys = {"IMAGE": specimen.image, "ID": specimen.id, "SCALE": render_scale(specimen.scale)}
     lines = [f"LM={specimen.n_landmarks}"]
     lines += [render_point(point, missing) for point in flip_y(specimen.points, height)]
+    lines += [f"CURVES={len(specimen.curves)}"] if specimen.curves else []
+    for curve in specimen.curves:
+        lines += [f"POINTS={len(curve)}", *(render_point(point, missing) for point in flip_y(curve, height))]
     lines += [f"{key}={value}" for key, value in keys.items() if value]
     return "".join(line + "\n" for line in lines)
 
