@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pronotum import cli_doctor
+from pronotum import cli_convert, cli_doctor
 from pronotum.cli_parts import (
     AsJson,
     CovariateTable,
@@ -52,6 +52,8 @@ app = typer.Typer(
 )
 app.command()(cli_doctor.doctor)
 app.command()(cli_doctor.fix)
+app.command()(cli_convert.convert)
+app.command()(cli_convert.formats)
 
 
 @app.command()

@@ -21,6 +21,8 @@ from pronotum.evaluation.calibration import LEVELS, Calibration, Certainty, cali
 from pronotum.evaluation.distances import distances
 from pronotum.evaluation.domain import Domain, learn
 from pronotum.evaluation.folds import grouped_folds
+from pronotum.evaluation.presence import Presence
+from pronotum.evaluation.presence import learn as learn_presence
 from pronotum.files import write_text
 from pronotum.landmarks import FloatArray
 from pronotum.models import storage
@@ -60,7 +62,9 @@ class CrossValidation:
         """What the specimens are like, with limits that their out-of-fold predictions hardly ever exceed."""
         known = np.flatnonzero(np.isfinite(self.described).all(1))
         sizes = [self.data.sizes[i] for i in known]
-        seen, trust = self.predicted[known], self.certainty.confidence[known]
+        # What is said of landmarks that are not there says nothing of those that are.
+        trust = np.where(np.isnan(self.data.points).any(-1), np.nan, self.certainty.confidence)[known]
+        seen = self.predicted[known]
         return learn(self.data.points[known], sizes, self.described[known], predicted=seen, confidence=trust)
 
     def radii(self, levels: tuple[float, ...] = LEVELS) -> FloatArray | None:
@@ -74,6 +78,12 @@ class CrossValidation:
                 return None
             radii[test] = found.radii(sizes[test], self.certainty.of(test))
         return radii
+
+    @property
+    def presence(self) -> Presence | None:
+        """Which landmarks are there at all; None where (almost) none was left out by hand."""
+        there = np.isfinite(self.data.points[..., 0])
+        return learn_presence(there, centroid_size(self.predicted), self.certainty)
 
     @property
     def calibration(self) -> Calibration | None:
@@ -161,7 +171,12 @@ def crossvalidate(
 
 def _keep(path: Path, found: CrossValidation) -> None:
     """Write into the final model how far off its predictions may be, and which ones a person should look at."""
-    model, learnt = storage.load(path), {"calibration": found.calibration, "domain": found.domain}
+    model = storage.load(path)
+    learnt = {
+        "calibration": found.calibration,
+        "domain": found.domain,
+        "presence": found.presence,
+    }
     plain = {name: None if value is None else value.as_plain() for name, value in learnt.items()}
     if {name: model.card.get(name) for name in plain} != plain:
         storage.save(path, replace(model, card={**model.card, **plain}))

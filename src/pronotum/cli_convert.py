@@ -1,0 +1,81 @@
+"""The command that turns one landmark file into another."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pronotum.cli_parts import AsJson, Photographs, finish, print_json
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(help="Landmark file.")],
+    target: Annotated[Path, typer.Argument(help="The new file; its suffix tells the format.")],
+    read_as: Annotated[
+        str | None, typer.Option("--from", help="Format of the file, where its suffix does not tell.")
+    ] = None,
+    write_as: Annotated[str | None, typer.Option("--to", help="Format of the new file.")] = None,
+    photographs: Photographs = None,
+    missing: Annotated[str, typer.Option(help="In a TPS file: tpsdig (-1 -1), geomorph (NA) or keep.")] = "keep",
+    force: Annotated[bool, typer.Option("--force", help="Replace the new file where it exists.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a landmark file in another format. What the other format cannot hold is said, and ends with exit code 1.
+
+    `pronotum formats` lists the formats.
+
+    Example: pronotum convert wings.tps wings.csv
+    """
+    from pronotum import conversion
+
+    done = conversion.convert(
+        source,
+        target,
+        read_as=read_as,
+        write_as=write_as,
+        photographs=photographs,
+        missing=missing,
+        force=force,
+    )
+    if as_json:
+        print_json({**asdict(done), "out": str(target)})
+    else:
+        counts = " or ".join(map(str, done.landmarks))
+        typer.echo(
+            f"{source} ({done.source}): {done.specimens} specimens of {counts} landmarks, {done.missing} missing"
+        )
+        typer.echo(f"written: {target} ({done.target})")
+    finish(done.lost)
+
+
+def formats(as_json: AsJson = False) -> None:
+    """List the landmark formats: what they are called, how their files end, what they hold.
+
+    Example: pronotum formats
+    """
+    from pronotum import formats as known
+    from pronotum.conversion import PARTS
+
+    table = known.table()
+    if as_json:
+        rows = [
+            {
+                "name": one.name,
+                "suffixes": list(one.suffixes),
+                "reads": True,
+                "writes": one.write is not None,
+                "keeps": sorted(one.keeps),
+                "precision_px": one.precision,
+            }
+            for one in table.values()
+        ]
+        print_json({"formats": rows})
+        return
+    for name in known.names():
+        one = table[name]
+        can = "read, write" if one.write else "read"
+        kept = ", ".join(called for part, (called, _) in PARTS.items() if part in one.keeps)
+        typer.echo(f"{name:16s} {' '.join(one.suffixes):12s} {can:12s} holds {kept or 'coordinates only'}")
