@@ -7,10 +7,11 @@ is handed in, so that an epoch repeats exactly.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 
@@ -25,6 +26,7 @@ class Augmentation(BaseModel):
         offset: largest change of brightness, per colour channel, as a share of the full range.
         noise: largest standard deviation of pixel noise, as a share of the full range.
         blur: share of pictures that are blurred.
+        mirror: share of pictures that are mirrored, where the scheme says that they may be (`Scheme.mirror`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,6 +38,7 @@ class Augmentation(BaseModel):
     offset: float = 0.12
     noise: float = 0.02
     blur: float = 0.2
+    mirror: float = Field(default=0.5, ge=0, le=1)
 
 
 def uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
@@ -49,6 +52,26 @@ def sample_linear(n: int, settings: Augmentation, generator: torch.Generator) ->
     factor = torch.exp(math.log1p(settings.scale) * uniform((n,), generator))
     cos, sin = factor * torch.cos(angle), factor * torch.sin(angle)
     return torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
+
+
+def sample_mirrored(n: int, settings: Augmentation, partners: Sequence[int], generator: torch.Generator) -> Tensor:
+    """(n,) True for the pictures to mirror; none, and no random numbers taken, where nothing may be mirrored."""
+    if not partners or settings.mirror == 0:
+        return torch.zeros(n, dtype=torch.bool)
+    return torch.rand(n, generator=generator) < settings.mirror
+
+
+def mirror(linear: Tensor, mirrored: Tensor) -> Tensor:
+    """Matrices (n, 2, 2) that mirror pictures from left to right before all else, those of which (n,) it is True."""
+    signs = torch.where(mirrored[:, None], torch.tensor([-1.0, 1.0]), torch.ones(2))
+    return linear * signs[:, None]
+
+
+def relabel(points: Tensor, mirrored: Tensor, partners: Sequence[int]) -> Tensor:
+    """Points (n, K, 2) of mirrored pictures under their new labels: landmark k is now what its partner was."""
+    if not partners:
+        return points
+    return torch.where(mirrored[:, None, None], points[:, list(partners)], points)
 
 
 def about(linear: Tensor, source: Tensor, target: Tensor) -> Tensor:

@@ -9,11 +9,11 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pronotum import cli_convert, cli_doctor
+from pronotum import cli_convert, cli_desk, cli_doctor, cli_verify
 from pronotum.cli_parts import (
     AsJson,
     CovariateTable,
@@ -21,15 +21,20 @@ from pronotum.cli_parts import (
     Device,
     Group,
     Margin,
+    Mirror,
     Model,
     Photographs,
+    Pose,
     Preset,
     ProjectFile,
     Repeat,
     RunFolder,
+    SchemeFile,
     Seed,
     Settings,
     finish,
+    overrides,
+    posed,
     print_json,
     progress,
 )
@@ -50,35 +55,42 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(cli_desk.desk)
 app.command()(cli_doctor.doctor)
 app.command()(cli_doctor.fix)
 app.command()(cli_convert.convert)
 app.command()(cli_convert.formats)
+app.command()(cli_verify.verify)
 
 
 @app.command()
 def check(
     data: Data,
     photographs: Photographs = None,
+    scheme: SchemeFile = None,
     sheet: Annotated[Path, typer.Option(help="Picture to draw the landmarks on.")] = Path("check.png"),
+    project: ProjectFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what is there and what is wrong, and draw the landmarks on the photographs.
 
     Example: pronotum check wings/
     """
-    from pronotum import workflows
+    from pronotum import project as projects
+    from pronotum import scale_check, workflows
     from pronotum.report import text
 
-    found = workflows.check(data, photographs=photographs)
+    declared = projects.find(data, project)
+    found = workflows.check(data, photographs=photographs, scheme=scheme, declared=declared)
     problems = (*found.problems, *workflows.draw_sheet(found, sheet))
-    summary = text.data_summary(found, problems)
+    strange = scale_check.scale_problems(found, found.points, declared)
+    summary = text.data_summary(found, problems, strange)
     if as_json:
         print_json({**summary, "sheet": str(sheet)})
     else:
         typer.echo(text.data_text(summary))
         typer.echo(f"overlay sheet: {sheet} - look whether the points lie on the specimens")
-    finish(problems)
+    finish(problems, missed="the scales cannot all be right; see docs/units.md" if strange else None)
 
 
 @app.command()
@@ -86,7 +98,10 @@ def train(
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="New run folder.")],
     photographs: Photographs = None,
+    scheme: SchemeFile = None,
     model: Model = None,
+    pose: Pose = "auto",
+    mirror: Mirror = False,
     start: Annotated[
         Path | None, typer.Option("--from", help="Run or model file to start from, also one with other landmarks.")
     ] = None,
@@ -111,8 +126,9 @@ def train(
     """
     from pronotum import inference, workflows
 
-    found = workflows.check(data, photographs=photographs)
-    options = workflows.TrainOptions(preset, seed, device, held_out, _overrides(settings or []), model, start)
+    found = workflows.check(data, photographs=photographs, scheme=scheme)
+    asked = workflows.TrainOptions(preset, seed, device, held_out, overrides(settings or []), model, start)
+    options = posed(found, asked, pose, mirror=mirror)
     if not as_json:
         typer.echo(
             f"{len(found)} specimens, {found.scheme.n_landmarks} landmarks; device: {inference.choose_device(device)}"
@@ -142,13 +158,17 @@ def predict(
         bool, typer.Option("--strict", help="Leave out of predictions.tps what a person should look at first.")
     ] = False,
     scale: Annotated[float | None, typer.Option(help="mm per px of all photographs, where known.", min=1e-9)] = None,
+    missing: Annotated[
+        str, typer.Option(help="How predictions.tps has a landmark not placed: tpsdig (-1 -1) or geomorph (NA NA).")
+    ] = "tpsdig",
     as_json: AsJson = False,
 ) -> None:
-    """Place landmarks on photographs: predictions.tps, predictions.csv, review.csv and overlays.
+    """Place landmarks on photographs: predictions.tps, predictions.csv, predictions.json, review.csv and overlays.
 
     A landmark that the model cannot place is -1 -1 in the TPS file and empty in the CSV, whose column remark says why.
     After a crossvalidate the CSV has the radii that hold the true points with 50, 90 and 95 % probability. review.csv
-    lists what a person should look at, most urgent first.
+    lists what a person should look at, most urgent first. predictions.json says what made the predictions, for pronotum
+    verify.
 
     Example: pronotum predict wings-run new-wings/ -o results
     """
@@ -157,7 +177,15 @@ def predict(
     found = landmarking.find_photographs(photographs)
     with progress("predicting", quiet=as_json) as (_, on_count):
         done = landmarking.predict(
-            run, found, out, device=device, draw=overlays, strict=strict, scale=scale, on_photograph=on_count
+            run,
+            found,
+            out,
+            device=device,
+            draw=overlays,
+            strict=strict,
+            scale=scale,
+            missing=missing,
+            on_photograph=on_count,
         )
     if as_json:
         print_json(
@@ -190,11 +218,13 @@ def evaluate(
     run: RunFolder,
     data: Data,
     photographs: Photographs = None,
+    scheme: SchemeFile = None,
     report: Annotated[Path | None, typer.Option(help="Also write an HTML report here.")] = None,
     max_error: Annotated[
         float | None,
         typer.Option(help="Exit with 1 if the mean error in px of the 256x192 frame is above this."),
     ] = None,
+    project: ProjectFile = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -202,9 +232,12 @@ def evaluate(
 
     Example: pronotum evaluate wings-run test-wings/
     """
-    from pronotum import workflows
+    from pronotum import project as projects
+    from pronotum import scale_check, workflows
 
-    found = workflows.check(data, photographs=photographs)
+    declared = projects.find(data, project)
+    found = workflows.check(data, photographs=photographs, scheme=scheme, declared=declared)
+    scale_check.require_scales(found, found.points, declared, found.source[0])
     with progress("predicting", quiet=as_json) as (_, on_count):
         evaluation = workflows.evaluate(run, found, device=device, on_photograph=on_count)
     if report is not None:
@@ -221,6 +254,7 @@ def crossvalidate(
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="Run folder; goes on where it was interrupted.")],
     photographs: Photographs = None,
+    scheme: SchemeFile = None,
     folds: Annotated[int, typer.Option(help="Number of folds.", min=2)] = 5,
     group: Group = None,
     covariates: CovariateTable = None,
@@ -228,6 +262,8 @@ def crossvalidate(
     margin: Margin = None,
     project: ProjectFile = None,
     model: Model = None,
+    pose: Pose = "auto",
+    mirror: Mirror = False,
     preset: Preset = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -240,13 +276,15 @@ def crossvalidate(
 
     Example: pronotum crossvalidate wings/ -o wings-run --repeat second-look.tps
     """
-    from pronotum import comparison, crossvalidation, workflows
+    from pronotum import comparison, crossvalidation, scale_check, workflows
     from pronotum import project as projects
 
-    found = workflows.check(data, photographs=photographs)
     declared = projects.find(data, project)
+    found = workflows.check(data, photographs=photographs, scheme=scheme, declared=declared)
+    scale_check.require_scales(found, found.points, declared, found.source[0])
     groups = _groups(data, covariates, group, found)
-    options = workflows.TrainOptions(preset, seed, device, None, _overrides(settings or []), model)
+    asked = workflows.TrainOptions(preset, seed, device, None, overrides(settings or []), model)
+    options = posed(found, asked, pose, mirror=mirror)
     with progress("", quiet=as_json) as (on_share, _):
         done = crossvalidation.crossvalidate(found, out, options, n_folds=folds, groups=groups, on_share=on_share)
     chosen = margin or declared.margin
@@ -270,6 +308,7 @@ def agree(
     group: Group = None,
     covariates: CovariateTable = None,
     margin: Margin = None,
+    scheme: SchemeFile = None,
     project: ProjectFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -277,13 +316,21 @@ def agree(
 
     Example: pronotum agree manual.tps predicted.tps -o report --repeat second-look.tps
     """
-    from pronotum import comparison, landmark_sets
+    from pronotum import comparison, landmark_sets, scale_check, schemes
     from pronotum import project as projects
 
     sources = {comparison.MANUAL: manual, comparison.PREDICTED: predicted}
     sources |= {comparison.REPEAT: repeat} if repeat else {}
-    found = landmark_sets.open_sets(sources, photographs=photographs, partial=(comparison.REPEAT,))
     declared = projects.find(manual, project)
+    partial = (comparison.REPEAT,)
+    found = landmark_sets.open_sets(
+        sources,
+        photographs=photographs,
+        partial=partial,
+        unit=declared.units,
+        scheme=schemes.find(manual, scheme or declared.scheme),
+    )
+    scale_check.require_scales(found, found.points[comparison.MANUAL], declared, manual)
     groups = _groups(manual, covariates, group, found)
     sets = comparison.of_files(found, groups=groups, margin=margin or declared.margin)
     origin = (
@@ -299,12 +346,15 @@ def learning_curve(
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder; goes on where it was interrupted.")],
     photographs: Photographs = None,
+    scheme: SchemeFile = None,
     sizes: Annotated[
         str | None, typer.Option(help="Specimens to learn from, e.g. 10,20,40; default four sizes.")
     ] = None,
     folds: Annotated[int, typer.Option(help="Each tests one part of the specimens.", min=2)] = 4,
     run: Annotated[int | None, typer.Option(help="Only the first so many folds.", min=1)] = None,
     model: Model = None,
+    pose: Pose = "auto",
+    mirror: Mirror = False,
     preset: Preset = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -319,8 +369,9 @@ def learning_curve(
     from pronotum import workflows
     from pronotum.report import growth_page
 
-    found = workflows.check(data, photographs=photographs)
-    options = workflows.TrainOptions(preset, seed, device, None, _overrides(settings or []), model)
+    found = workflows.check(data, photographs=photographs, scheme=scheme)
+    asked = workflows.TrainOptions(preset, seed, device, None, overrides(settings or []), model)
+    options = posed(found, asked, pose, mirror=mirror)
     wanted = _numbers("--sizes", sizes) if sizes else ()
     with progress("", quiet=as_json) as (on_share, _):
         trials = curve.run(found, out, options, sizes=wanted, n_folds=folds, run_folds=run, on_share=on_share)
@@ -407,7 +458,7 @@ def reproduce(
     from pronotum import paper_results, protocol, workflows
 
     steps = {"scratch": epochs, "pretrain": pretrain_epochs, "fine_tuned": finetune_epochs}
-    overrides, of_classical = protocol.split_settings(_overrides(settings or []))
+    changes, of_classical = protocol.split_settings(overrides(settings or []))
     if of_classical and not classical:
         raise UserError("--set classical.", found="no image processing asked for", remedy="add --classical")
     chosen = protocol.Protocol(
@@ -416,7 +467,7 @@ def reproduce(
         run=run,
         seed=seed,
         # The published schedules learn from all training specimens; the paper held none of them out.
-        options=workflows.TrainOptions(preset, seed, device, 0.0 if preset == "paper" else None, overrides, model),
+        options=workflows.TrainOptions(preset, seed, device, 0.0 if preset == "paper" else None, changes, model),
         settings=of_classical | {step: {"epochs": number} for step, number in steps.items() if number is not None},
         presets={"fine_tuned": "paper-finetune"} if preset == "paper" else {},
         pretrain=tuple(pretrain.split(",")) if pretrain else (),
@@ -471,16 +522,6 @@ def _epoch_reporter(on_share: Callable[[float, str], None]) -> Callable[[Epoch],
         on_share(epoch.progress, f"{epoch.stage}: loss {epoch.loss:.2f}{latest.get('error', '')}")
 
     return report
-
-
-def _overrides(settings: Sequence[str]) -> dict[str, Any]:
-    changes = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals or not name:
-            raise UserError(f"--set {setting}", found="no '='", expected="name=value")
-        changes[name.strip()] = value.strip()
-    return changes
 
 
 def _print_evaluation(evaluation: workflows.Evaluation) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pronotum.errors import UserError
+
 if TYPE_CHECKING:
-    from pronotum.data import Problem
+    from pronotum.data import Dataset, Problem
+    from pronotum.workflows import TrainOptions
 
 Data = Annotated[Path, typer.Argument(help="Landmark file, or a folder with one and its photographs beside or below.")]
 Photographs = Annotated[
@@ -25,6 +29,16 @@ Model = Annotated[
         help="heatmap (default); classical, image processing for 1 to 5 specimens of dark things on a bright ground; "
         "or the paper's ebnet1, ebnet2 or ebnet3."
     ),
+]
+Pose = Annotated[
+    str,
+    typer.Option(
+        help="upright: photographs as they are; free: specimens are found first, in any direction, size and number; "
+        "auto asks the landmarks."
+    ),
+]
+Mirror = Annotated[
+    bool, typer.Option("--mirror", help="Also find mirrored specimens (left on a model of right ones); implies free.")
 ]
 Preset = Annotated[
     str | None, typer.Option(help="fast, standard or best; for ebnet compressed, paper or paper-finetune.")
@@ -49,6 +63,10 @@ Margin = Annotated[
     float | None, typer.Option(help="Error declared acceptable beforehand, % of centroid size.", min=0.0001)
 ]
 ProjectFile = Annotated[Path | None, typer.Option(help="Project file; default pronotum.toml beside the data.")]
+SchemeFile = Annotated[
+    Path | None,
+    typer.Option("--scheme", help="Scheme file: names, mirror pairs, curves; default scheme.toml beside the data."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead (see docs/json.md).")]
 
 
@@ -93,3 +111,31 @@ def finish(problems: Sequence[Problem | str], *, missed: str | None = None) -> N
         typer.echo(missed, err=True)
     if problems or missed:
         raise typer.Exit(1)
+
+
+def overrides(settings: Sequence[str]) -> dict[str, Any]:
+    """Settings by name, from name=value."""
+    changes = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name:
+            raise UserError(f"--set {setting}", found="no '='", expected="name=value")
+        changes[name.strip()] = value.strip()
+    return changes
+
+
+def posed(data: Dataset, asked: TrainOptions, pose: str, *, mirror: bool) -> TrainOptions:
+    """Options with the pose settled for these data, once for all folds; says so where it is free."""
+    from pronotum import workflows
+
+    options = replace(asked, pose="free" if mirror and pose == "auto" else pose)
+    chosen, reasons = workflows.choose_pose(data, options)
+    if options.model or options.start:
+        return options
+    if reasons:
+        typer.echo(f"{'; '.join(reasons)}: specimens will be found first (--pose free)", err=True)
+    free = chosen == workflows.FREE_MODEL
+    if mirror and not free:
+        raise UserError("--mirror", found=f"--pose {pose}", expected="--pose free, which finds specimens first")
+    sides = {"model.finder.sides": "2"} if mirror else {}
+    return replace(options, pose="free" if free else "upright", overrides={**options.overrides, **sides})

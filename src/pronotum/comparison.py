@@ -18,6 +18,7 @@ from pronotum.landmarks import FloatArray
 from pronotum.morphometrics.superimposition import centroid_size, mean_shape, superimpose
 from pronotum.report import certainty_figures
 from pronotum.report.agreement_plates import Plate
+from pronotum.semilandmarks import from_curves
 
 MANUAL, PREDICTED, REPEAT = "manual", "predicted", "repeat"
 
@@ -45,6 +46,7 @@ def of_files(found: LandmarkSets, *, groups: tuple[str, ...] = (), margin: float
         found.points.get(REPEAT),
         groups,
         margin,
+        found.sliders,
     )
 
 
@@ -106,10 +108,11 @@ def of_crossvalidation(
         data.points,
         found.predicted,
         baseline,
-        Scales.of(data.points, list(data.sizes), [specimen.scale for specimen in data.landmarks]),
+        Scales.of(data.points, list(data.sizes), data.scales),
         again,
         groups,
         margin,
+        data.scheme.sliders,
     )
     return sets, left_out
 
@@ -118,7 +121,8 @@ def _repeat(data: Dataset, path: Path) -> tuple[FloatArray, tuple[str, ...]]:
     """(N, K, 2) second digitisation, NaN where there is none; and which of its specimens the data do not have."""
     sizes = zip(data.landmarks, data.sizes, strict=True)
     by_stem = {PureWindowsPath(one.image).stem.casefold(): size for one, size in sizes}
-    again = formats.load(path, lambda image: by_stem.get(PureWindowsPath(image).stem.casefold()))
+    loaded = formats.load(path, lambda image: by_stem.get(PureWindowsPath(image).stem.casefold()))
+    again = tuple(from_curves(one, data.scheme) for one in loaded) if data.scheme.curves else loaded
     key = key_of([data.landmarks.specimens, again])
     rows = {key(specimen): specimen for specimen in again}
     known = {key(specimen) for specimen in data.landmarks}

@@ -24,11 +24,12 @@ from pronotum.evaluation.folds import grouped_folds
 from pronotum.evaluation.presence import Presence
 from pronotum.evaluation.presence import learn as learn_presence
 from pronotum.files import write_text
-from pronotum.landmarks import FloatArray
-from pronotum.models import storage
+from pronotum.landmarks import FloatArray, Landmarks
+from pronotum.models import architecture, storage
 from pronotum.morphometrics.superimposition import centroid_size, mean_shape
 from pronotum.pictures import DESCRIBED
 from pronotum.runs import Run, claim
+from pronotum.semilandmarks import to_curves
 from pronotum.training import Epoch
 
 DESCRIPTION = "crossvalidation.json"
@@ -162,8 +163,8 @@ def crossvalidate(
     if not Run(folder).model.exists():
         report = _share_reporter(on_share, n_folds, total, "final model")
         workflows.train(data, folder, options, resume=Run(folder).config.exists(), on_epoch=report)
-    answers = [replace(one, points=points, source=None) for one, points in zip(data.landmarks, predicted, strict=True)]
-    formats.save(folder / OUT_OF_FOLD, answers, _sizes(data))
+    answers = [predicted_of(one, points) for one, points in zip(data.landmarks, predicted, strict=True)]
+    formats.save(folder / OUT_OF_FOLD, [to_curves(one, data.scheme) for one in answers], _sizes(data))
     found = CrossValidation(data, predicted, shapes, number_of, tuple(dict.fromkeys(problems)), certainty, looks)
     _keep(Run(folder).model, found)
     return found
@@ -172,11 +173,10 @@ def crossvalidate(
 def _keep(path: Path, found: CrossValidation) -> None:
     """Write into the final model how far off its predictions may be, and which ones a person should look at."""
     model = storage.load(path)
-    learnt = {
-        "calibration": found.calibration,
-        "domain": found.domain,
-        "presence": found.presence,
-    }
+    learnt: dict[str, Any] = {"calibration": found.calibration, "presence": found.presence}
+    if architecture.named(model.architecture).configure_posed is None:
+        # Else specimens are judged in their upright pictures, of which only the training knows.
+        learnt["domain"] = found.domain
     plain = {name: None if value is None else value.as_plain() for name, value in learnt.items()}
     if {name: model.card.get(name) for name in plain} != plain:
         storage.save(path, replace(model, card={**model.card, **plain}))
@@ -228,9 +228,7 @@ def train_and_predict(
         certainty = evaluation.certainty
         rows = zip(certainty.confidence.tolist(), certainty.spread.tolist(), evaluation.described.tolist(), strict=True)
         missing = np.full(data.points.shape[1:], np.nan)
-        answers = [
-            replace(specimen, points=points.get(specimen.name, missing), source=None) for specimen in asked.landmarks
-        ]
+        answers = [predicted_of(specimen, points.get(specimen.name, missing)) for specimen in asked.landmarks]
         write_text(place / "problems.json", json.dumps([asdict(problem) for problem in evaluation.problems]))
         write_text(said, json.dumps(dict(zip(evaluation.data.names, rows, strict=True))))
         formats.save(file, answers, _sizes(asked))
@@ -242,6 +240,11 @@ def train_and_predict(
     confidence, spread, described = (np.array(column, dtype=np.float64) for column in zip(*told, strict=True))
     answered = Answered(np.stack([one.points for one in found]), Certainty(confidence, spread), described)
     return answered, problems
+
+
+def predicted_of(specimen: Landmarks, points: FloatArray) -> Landmarks:
+    """A specimen with predicted landmarks (K, 2) px, and nothing of what was digitised."""
+    return replace(specimen, points=points, curves=(), source=None)
 
 
 def _sizes(data: Dataset) -> dict[str, tuple[int, int]]:

@@ -10,9 +10,11 @@ from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
-from pronotum import formats, images
+from pronotum import formats, images, schemes
 from pronotum.errors import UserError
 from pronotum.landmarks import FloatArray, Landmarks, LandmarkSet, Scheme
+from pronotum.semilandmarks import from_curves
+from pronotum.units import Unit, in_mm
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Dataset:
         sizes: (N,) width and height in px, after EXIF orientation.
         problems: what was left out, and why.
         source: the landmark files.
+        unit: of length in them.
     """
 
     landmarks: LandmarkSet
@@ -48,6 +51,7 @@ class Dataset:
     sizes: tuple[tuple[int, int], ...]
     problems: tuple[Problem, ...]
     source: tuple[Path, ...]
+    unit: Unit = "mm"
 
     def __len__(self) -> int:
         return len(self.photographs)
@@ -73,6 +77,11 @@ class Dataset:
         return [specimen.name for specimen in self.landmarks]
 
     @property
+    def scales(self) -> list[float | None]:
+        """(N,) mm per px of each photograph; None = not known."""
+        return [in_mm(specimen.scale, self.unit) for specimen in self.landmarks]
+
+    @property
     def groups(self) -> list[str]:
         """(N,) what must not be split between training and testing: photographs with the same content."""
         digests = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in set(self.photographs)}
@@ -88,37 +97,47 @@ class Dataset:
             tuple(self.sizes[i] for i in chosen),
             (),
             self.source,
+            self.unit,
         )
 
     def digest(self) -> str:
-        """SHA-256 over coordinates and photographs, to recognise the data a model was trained on."""
+        """SHA-256 over coordinates, photographs and what may be mirrored, to recognise what a model was trained on."""
         total = hashlib.sha256()
         for group, points in zip(self.groups, self.points, strict=True):
             total.update(group.encode())
             total.update(np.ascontiguousarray(points).tobytes())
+        if self.scheme.mirror:
+            total.update(str(self.scheme.partners).encode())
         return total.hexdigest()
 
 
-def open_data(path: Path, *, photographs: Path | None = None) -> Dataset:
+def open_data(path: Path, *, photographs: Path | None = None, scheme: Path | None = None) -> Dataset:
     """Open a landmark file, or a folder with one and its photographs beside or below.
 
     Args:
         path: landmark file or folder.
         photographs: folder to look for photographs in, where it is another one.
+        scheme: scheme file; default ``scheme.toml`` beside the data, where there is one.
 
     Raises:
-        UserError: nothing there, several landmark files to choose from, a broken landmark file, specimens with
-            different numbers of landmarks, or not one specimen with a readable photograph.
+        UserError: nothing there, several landmark files to choose from, a broken landmark or scheme file, specimens
+            with different numbers of landmarks, or not one specimen with a readable photograph.
     """
     sources = landmark_files(path)
     folder = photographs or (path if path.is_dir() else path.parent)
-    return open_files(sources, images.find(folder), folder)
+    return open_files(sources, images.find(folder), folder, schemes.find(path, scheme))
 
 
-def open_files(sources: Sequence[Path], photographs: Sequence[Path], folder: Path) -> Dataset:
-    """Open landmark files and match each specimen with one of these photographs."""
+def open_files(
+    sources: Sequence[Path], photographs: Sequence[Path], folder: Path, scheme: Scheme | None = None
+) -> Dataset:
+    """Open landmark files and match each specimen with one of these photographs.
+
+    With a scheme the curves of each specimen become semilandmarks; one that has other numbers of landmarks or curves is
+    left out.
+    """
     catalogue = Catalogue(photographs)
-    problems: list[Problem] = []
+    problems, refused = list[Problem](), list[UserError]()
     kept: list[tuple[Landmarks, Path, tuple[int, int]]] = []
     for source in sources:
         for specimen in formats.load(source, catalogue.dimensions):
@@ -127,12 +146,19 @@ def open_files(sources: Sequence[Path], photographs: Sequence[Path], folder: Pat
                 size = catalogue.size(found)
                 if isinstance(size, Problem):
                     problems.append(size)
-                elif specimen.n_landmarks == 0:
+                elif specimen.n_landmarks == 0 and (scheme is None or scheme.n_fixed):
                     problems.append(Problem(specimen.name, "has no landmarks (LM=0); digitise it or remove it"))
                 else:
-                    kept.append((specimen, found, size))
+                    fitted = specimen if scheme is None else _fit(specimen, scheme, source)
+                    if isinstance(fitted, UserError):
+                        refused.append(fitted)
+                    else:
+                        kept.append((fitted, found, size))
             else:
                 problems.append(Problem(f"{source.name}, {specimen.name}", found))
+    if refused and not kept:
+        raise refused[0]
+    problems += [Problem(error.where, str(error).removeprefix(f"{error.where}: ")) for error in refused]
     if not kept:
         reasons = f" ({problems[0]})" if problems else ""
         raise UserError(
@@ -142,8 +168,33 @@ def open_files(sources: Sequence[Path], photographs: Sequence[Path], folder: Pat
             remedy="put them there, or name their folder with --photographs",
         )
     specimens, files, sizes = zip(*kept, strict=True)
-    landmarks = LandmarkSet.of(specimens)
+    landmarks = LandmarkSet.of(specimens, scheme)
     return Dataset(landmarks, files, sizes, tuple(unique(problems)), tuple(sources))
+
+
+def _fit(specimen: Landmarks, scheme: Scheme, source: Path) -> Landmarks | UserError:
+    """A specimen with the landmarks and semilandmarks of a scheme, or why it does not fit.
+
+    Raises:
+        UserError: the file names its landmarks otherwise.
+    """
+    fixed = scheme.names[: scheme.n_fixed]
+    numbers = Scheme.numbered(specimen.n_landmarks).names
+    if specimen.names not in ((), scheme.names, fixed, numbers):
+        raise UserError(
+            f"{source}, {specimen.name}",
+            found=f"landmarks named {_listed(specimen.names)}",
+            expected=f"{_listed(fixed)} as in the scheme",
+            remedy="write the names into the scheme in the order of the file",
+        )
+    try:
+        return from_curves(specimen, scheme)
+    except UserError as error:
+        return error
+
+
+def _listed(names: Sequence[str], limit: int = 8) -> str:
+    return ", ".join(names[:limit]) + (" ..." if len(names) > limit else "")
 
 
 def landmark_files(path: Path) -> list[Path]:

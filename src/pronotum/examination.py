@@ -68,6 +68,8 @@ def examine(
     if not images.find(folder):
         return _without_photographs(data, run)
     found = open_data(data, photographs=photographs)
+    # Only what the file has as landmarks can be mended in it; semilandmarks follow from its curves.
+    landmarks = found.points[:, : found.scheme.n_fixed]
     described, thumbnails, surroundings = [], [], []
     problems = list(found.problems)
     readable = []
@@ -77,15 +79,15 @@ def examine(
             described.append(pictures.describe(batch)[0])
             grey = F.adaptive_avg_pool2d(batch.float().mean(1, keepdim=True), SIDE)
             thumbnails.append(grey[0, 0].double().numpy())
-            surroundings.append(look_around(answer.pixels, geometry.transform(answer.matrix, found.points[number])))
+            surroundings.append(look_around(answer.pixels, geometry.transform(answer.matrix, landmarks[number])))
             readable.append(number)
         else:
             problems.append(Problem(str(path), str(answer)))
         on_photograph(number + 1, len(found))
-    found = found.subset(readable)
+    found, landmarks = found.subset(readable), landmarks[readable]
     sizes = {one.image: size for one, size in zip(found.landmarks, found.sizes, strict=True)}
     patient = Patient(
-        found.points,
+        landmarks,
         found.names,
         [path.name for path in found.photographs],
         [one.scale for one in found.landmarks],
@@ -94,7 +96,7 @@ def examine(
         np.stack(thumbnails),
         np.stack(described),
         np.stack(surroundings),
-        _predictions(run, found.landmarks.specimens, sizes),
+        _predictions(run, found.names, landmarks.shape[1], sizes),
     )
     return Examined(patient, tuple(doctor.diagnose(patient)), found.photographs, tuple(problems))
 
@@ -105,10 +107,11 @@ def _without_photographs(data: Path, run: Path | None) -> Examined:
         counts = sorted({one.n_landmarks for one in specimens})
         raise UserError(data, found=f"records of {counts} landmarks", expected="the same number in all")
     n = len(specimens)
-    predicted = _predictions(run, specimens, {})
+    names = [one.name for one in specimens]
+    predicted = _predictions(run, names, specimens[0].n_landmarks, {})
     patient = Patient(
         np.stack([one.points for one in specimens]),
-        [one.name for one in specimens],
+        names,
         [one.image for one in specimens],
         [one.scale for one in specimens],
         [None] * n,
@@ -119,7 +122,7 @@ def _without_photographs(data: Path, run: Path | None) -> Examined:
 
 
 def _predictions(
-    run: Path | None, specimens: Sequence[Landmarks], sizes: dict[str, tuple[int, int]]
+    run: Path | None, names: Sequence[str], n_landmarks: int, sizes: dict[str, tuple[int, int]]
 ) -> FloatArray | None:
     """(N, K, 2) out-of-fold predictions of a cross-validation, NaN where it has none."""
     if run is None:
@@ -128,8 +131,8 @@ def _predictions(
     if not file.is_file():
         raise UserError(run, found=f"no {OUT_OF_FOLD}", expected="the folder of a pronotum crossvalidate")
     known = {one.name: one.points for one in formats.load(file, sizes.get)}
-    missing = np.full(specimens[0].points.shape, np.nan)
-    return np.stack([known.get(one.name, missing) for one in specimens])
+    missing = np.full((n_landmarks, 2), np.nan)
+    return np.stack([known.get(name, missing) for name in names])
 
 
 def write(found: Examined, data: Path, out: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 
@@ -27,6 +27,16 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_all(*paths: Path) -> Iterator[tuple[Path, ...]]:
+    """Lend temporary paths for several files that belong together; all take their places when the block ends well.
+
+    The last one does so first, which is the place for the file that describes the others.
+    """
+    with ExitStack() as stack:
+        yield tuple([stack.enter_context(replacing(path)) for path in paths])
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
-from pronotum import geometry, pictures
+from pronotum import geometry, pictures, searching
 from pronotum.errors import UserError
 from pronotum.images import UnreadablePhotograph
 from pronotum.landmarks import FloatArray
 from pronotum.models.architecture import Landmarker
+from pronotum.models.free import FreeModel
+from pronotum.morphometrics.superimposition import centroid_size
 
+In = TypeVar("In")
+Out = TypeVar("Out")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+BATCH = 4
+"""Photographs that are looked at together at most."""
 BATCH_BYTES = 48 * 1024**2
 """Bytes of pictures that are looked at together at most, or one picture."""
 
@@ -37,6 +45,8 @@ class Prediction:
             deviation along one axis), not calibrated. NaN where the network has none.
         described: (D,) what the photograph looks like (`pictures.describe`).
         remark: why landmarks have no place, or whatever else the model says; "" = nothing.
+        upright: 3x3 from px of the photograph to px of the upright picture the specimen was landmarked in, and
+            (width, height) of that; None where it was landmarked on the photograph as it is.
     """
 
     photograph: Path
@@ -46,6 +56,15 @@ class Prediction:
     spread: FloatArray
     described: FloatArray
     remark: str = ""
+    upright: tuple[FloatArray, tuple[int, int]] | None = None
+
+    @property
+    def as_seen(self) -> tuple[FloatArray, tuple[int, int]]:
+        """The landmarks as the networks saw them, and (width, height) of what they saw."""
+        if self.upright is None:
+            return self.points, self.size
+        matrix, size = self.upright
+        return geometry.transform(matrix, self.points), size
 
     @property
     def placed(self) -> NDArray[np.bool_]:
@@ -69,8 +88,87 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def batch_size(model: Landmarker, most: int = BATCH) -> int:
+    """Photographs per step, fewer where they are large."""
+    wanted: tuple[int, int] = model.config.picture
+    return max(1, min(most, BATCH_BYTES // (3 * wanted[0] * wanted[1])))
+
+
+def predict_all(
+    model: Landmarker, photographs: Iterable[Path], *, device: torch.device
+) -> Iterator[tuple[Prediction, ...] | UnreadablePhotograph]:
+    """Landmark every specimen of photographs, in order; arguments as of `predict`.
+
+    Yields:
+        for each photograph its specimens, from the top left to the bottom right - one, unless the model finds specimens
+        itself - or the error that says why it cannot be opened.
+    """
+    if isinstance(model, FreeModel):
+        yield from _in_threads(lambda path: _search(model, path, device), photographs, device)
+        return
+    for answer in predict(model, photographs, device=device):
+        yield (answer,) if isinstance(answer, Prediction) else answer
+
+
+def _search(model: FreeModel, path: Path, device: torch.device) -> tuple[Prediction, ...] | UnreadablePhotograph:
+    try:
+        size, found = searching.search(model, path, device)
+    except UnreadablePhotograph as error:
+        return error
+    picture = model.config.picture
+    return tuple(
+        Prediction(
+            path, size, one.points, one.confidence, one.spread, one.described, one.remark, (one.picture, picture)
+        )
+        for one in found
+    )
+
+
+BELONGS = 1.0
+"""Root mean square radii of a specimen within which the centre of a prediction of it must lie."""
+
+
+def assign(
+    found: Sequence[Prediction],
+    specimens: Sequence[int],
+    points: FloatArray,
+    sizes: Sequence[tuple[int, int]],
+    path: Path,
+) -> Iterator[tuple[int, Prediction]]:
+    """Which predictions of a photograph are of which of its specimens.
+
+    Args:
+        found: predictions.
+        specimens: positions in the data of those on the photograph.
+        points: (N, K, 2) manual landmarks of the data, px of the photographs.
+        sizes: (N,) of the photographs, px.
+        path: of the photograph.
+
+    Yields:
+        position and prediction. Where a model landmarks photographs as they are, its one prediction is of every
+        specimen. Else each prediction is of the specimen it lies nearest to; a specimen that was not found has a
+        prediction without landmarks.
+    """
+    if found and found[0].upright is None:
+        yield from ((number, found[0]) for number in specimens)
+        return
+    centres = np.nanmean(points[list(specimens)], axis=1)
+    radii = centroid_size(points[list(specimens)]) / np.sqrt(points.shape[1])
+    away = [np.linalg.norm(centres - np.nanmean(one.points, 0), axis=1) / radii for one in found]
+    distances = np.array(away).reshape(len(found), len(specimens))
+    rows, columns = (one.tolist() for one in linear_sum_assignment(np.minimum(distances, 2 * BELONGS)))
+    of = {column: found[row] for row, column in zip(rows, columns, strict=True) if distances[row, column] <= BELONGS}
+    nothing = np.full(points.shape[1], np.nan)
+    for column, number in enumerate(specimens):
+        missed = Prediction(
+            *(path, sizes[number], np.full(points.shape[1:], np.nan), nothing, nothing),
+            *(np.full(pictures.DESCRIBED, np.nan), "not found"),
+        )
+        yield number, of.get(column, missed)
+
+
 def predict(
-    model: Landmarker, photographs: Iterable[Path], *, device: torch.device, batch: int = 4
+    model: Landmarker, photographs: Iterable[Path], *, device: torch.device, batch: int = BATCH
 ) -> Iterator[Prediction | UnreadablePhotograph]:
     """Landmark photographs, in order.
 
@@ -83,25 +181,28 @@ def predict(
     Yields:
         for each photograph the prediction, or the error that says why it cannot be opened.
     """
-    wanted = model.config.picture
-    batch = max(1, min(batch, BATCH_BYTES // (3 * wanted[0] * wanted[1])))
-    groups = _groups(pictures.stream(photographs, wanted), batch)
+    groups = _groups(pictures.stream(photographs, model.config.picture), batch_size(model, batch))
+    for answers in _in_threads(lambda group: _answer(model, group, device), groups, device):
+        yield from answers
+
+
+def _in_threads(task: Callable[[In], Out], items: Iterable[In], device: torch.device) -> Iterator[Out]:
+    """A task for every item, in order: on a CPU several side by side, each on one core."""
     if device.type != "cpu":
-        for group in groups:
-            yield from _answer(model, group, device)
+        yield from map(task, items)
         return
     # Small networks use several cores better side by side, each on one, than together.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            waiting: deque[Future[list[Prediction | UnreadablePhotograph]]] = deque()
-            for group in groups:
-                waiting.append(pool.submit(_answer, model, group, device))
+            waiting: deque[Future[Out]] = deque()
+            for item in items:
+                waiting.append(pool.submit(task, item))
                 if len(waiting) > threads:
-                    yield from waiting.popleft().result()
+                    yield waiting.popleft().result()
             while waiting:
-                yield from waiting.popleft().result()
+                yield waiting.popleft().result()
     finally:
         torch.set_num_threads(threads)
 

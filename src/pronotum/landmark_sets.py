@@ -14,7 +14,9 @@ import numpy as np
 from pronotum import formats, images
 from pronotum.data import Catalogue
 from pronotum.errors import UserError
-from pronotum.landmarks import FloatArray, Landmarks
+from pronotum.landmarks import FloatArray, Landmarks, Scheme
+from pronotum.semilandmarks import from_curves
+from pronotum.units import Unit, in_mm
 
 FEWEST = 3
 
@@ -28,10 +30,11 @@ class LandmarkSets:
         landmarks: (K,) names.
         points: (N, K, 2) by source, in the order of `specimens`; px, y down, NaN = missing. A source may lack
             specimens: their rows are NaN.
-        scales: (N,) length units per px, or None.
+        scales: (N,) mm per px, or None.
         sizes: (N,) width and height of the photographs, or None where they are not at hand.
         photographs: (N,) files, or None.
         remarks: specimens that only some sources have, in sentences.
+        sliders: semilandmarks, see `Scheme.sliders`.
     """
 
     specimens: tuple[Landmarks, ...]
@@ -41,6 +44,7 @@ class LandmarkSets:
     sizes: tuple[tuple[int, int] | None, ...]
     photographs: tuple[Path | None, ...]
     remarks: tuple[str, ...] = ()
+    sliders: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -49,7 +53,12 @@ class LandmarkSets:
 
 
 def open_sets(
-    sources: Mapping[str, Path], *, photographs: Path | None = None, partial: Sequence[str] = ()
+    sources: Mapping[str, Path],
+    *,
+    photographs: Path | None = None,
+    partial: Sequence[str] = (),
+    unit: Unit = "mm",
+    scheme: Scheme | None = None,
 ) -> LandmarkSets:
     """Read files of coordinates and join them by photograph, or by ID where no photograph is named.
 
@@ -57,6 +66,8 @@ def open_sets(
         sources: file by name; the first gives specimens and order.
         photographs: folder of the photographs; needed where one file counts y up and another down, and for pictures.
         partial: sources that may lack specimens (a second digitisation of some of them).
+        unit: of length in the first file, whose scales count.
+        scheme: of all files; their curves become its semilandmarks. None = curves do not count.
 
     Raises:
         UserError: a broken file, other numbers of landmarks, a specimen twice, specimens that do not match, fewer than
@@ -64,7 +75,7 @@ def open_sets(
     """
     catalogue = Catalogue(images.find(photographs)) if photographs else None
     known = catalogue.dimensions if catalogue else None
-    loaded = {name: formats.load(path, known) for name, path in sources.items()}
+    loaded = {name: _load(path, known, scheme) for name, path in sources.items()}
     first = next(iter(loaded))
     _require_same_landmarks(sources, loaded)
     _require_same_direction(sources, loaded)
@@ -91,13 +102,19 @@ def open_sets(
     sizes = [catalogue.size(file) if catalogue and file else None for file in found]
     return LandmarkSets(
         tuple(rows),
-        tuple(str(number) for number in range(1, rows[0].n_landmarks + 1)),
+        (scheme or Scheme.numbered(rows[0].n_landmarks)).names,
         points,
-        tuple(row.scale for row in rows),
+        tuple(in_mm(row.scale, unit) for row in rows),
         tuple(size if isinstance(size, tuple) else None for size in sizes),
         found,
         _remarks(sources, tables, set(order)),
+        scheme.sliders if scheme else (),
     )
+
+
+def _load(path: Path, sizes: formats.Sizes, scheme: Scheme | None) -> tuple[Landmarks, ...]:
+    found = formats.load(path, sizes)
+    return found if scheme is None else tuple(from_curves(one, scheme) for one in found)
 
 
 def key_of(sets: Iterable[Sequence[Landmarks]]) -> Callable[[Landmarks], str]:

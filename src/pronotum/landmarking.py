@@ -10,21 +10,23 @@ from pathlib import Path
 
 import numpy as np
 
-from pronotum import images, inference
+from pronotum import images, inference, provenance, searching
 from pronotum.data import Problem
 from pronotum.errors import UserError
 from pronotum.evaluation.calibration import LEVELS, Calibration, Certainty
 from pronotum.evaluation.domain import Domain
-from pronotum.files import replacing
+from pronotum.evaluation.presence import Presence
+from pronotum.files import replacing_all
 from pronotum.formats import predictions as prediction_table
-from pronotum.landmarks import FloatArray, Landmarks
+from pronotum.landmarks import Landmarks
 from pronotum.models import storage
 from pronotum.morphometrics.superimposition import centroid_size
 from pronotum.report import overlays
-from pronotum.workflows import as_problem, not_placed, open_model
+from pronotum.workflows import as_problem, model_file, not_placed, open_model
 
 DRAWN = LEVELS.index(0.9)
 """Of the radii, the one that is drawn."""
+WRITTEN = ("predictions.tps", "predictions.csv", "review.csv")
 REVIEW = ("rank", "image", "id", "urgency", "flags")
 
 
@@ -73,11 +75,12 @@ def predict(
     draw: bool = True,
     strict: bool = False,
     scale: float | None = None,
+    missing: str = "tpsdig",
     on_photograph: Callable[[int, int], None] = lambda done, total: None,
 ) -> Landmarked:
-    """Landmark photographs and write ``predictions.tps``, ``predictions.csv``, ``review.csv`` and ``overlays/``.
+    """Landmark photographs and write `WRITTEN`, ``predictions.json`` (see `provenance`) and ``overlays/``.
 
-    Photographs stream through: memory does not grow with their number. The files appear when all is done.
+    Photographs stream through: memory does not grow with their number. The files appear together when all is done.
 
     Args:
         run: folder of the model, or its file.
@@ -87,77 +90,137 @@ def predict(
         draw: whether to draw each photograph with its landmarks.
         strict: leave what is to be reviewed out of ``predictions.tps``.
         scale: mm per px of all photographs, where it is known; radii are then written in mm too, and SCALE.
+        missing: how the TPS file has a landmark that was not placed: tpsdig (-1 -1) or geomorph (NA NA).
         on_photograph: called with the number done and the total.
+
+    Raises:
+        UserError: no model there, a damaged one, or another `missing`.
     """
+    style = prediction_table.missing_style(missing)
     model, chosen = open_model(run, device)
-    calibration, domain = known(model)
+    judged = known(model)
     problems: list[Problem] = []
     review: list[ToReview] = []
     opened = placed = 0
     names = unique_names(photographs)
 
-    def answered() -> Iterator[prediction_table.Row]:
+    def answered(record: provenance.Record) -> Iterator[prediction_table.Row]:
         nonlocal opened, placed
-        for number, answer in enumerate(inference.predict(model.network, photographs, device=chosen)):
-            if isinstance(answer, inference.Prediction):
-                name, radii = names[answer.photograph], radii_of(answer, calibration)
-                if draw:
-                    place = out / "overlays" / f"{name.replace('/', '_')}.png"
-                    overlays.one(answer.photograph, answer.points, place, radii=radii[:, DRAWN])
-                opened += 1
-                placed += bool(answer.placed.any())
-                if not answer.placed.all():
-                    problems.append(not_placed(answer, model.scheme))
-                flags, urgency = judge(answer, domain)
-                if flags:
-                    review.append(ToReview(name, str(opened), urgency, flags))
-                specimen = Landmarks(answer.points, image=name, id=str(opened), scale=scale)
-                yield prediction_table.Row(specimen, answer.size[1], answer.confidence, radii, flags, answer.remark)
+        answers = inference.predict_all(model.network, photographs, device=chosen)
+        for number, (found, digest) in enumerate(zip(answers, provenance.all_sha256(photographs), strict=True)):
+            path, rows = photographs[number], list[prediction_table.Row]()
+            if isinstance(found, images.UnreadablePhotograph):
+                problems.append(as_problem(found))
             else:
-                problems.append(as_problem(answer))
+                opened += 1
+                placed += any(answer.placed.any() for answer in found)
+                identities = [str(opened) if len(found) == 1 else f"{opened}.{at}" for at in range(1, len(found) + 1)]
+                pairs = [judged.row(one, names[path], own, scale) for one, own in zip(found, identities, strict=True)]
+                rows = [row for row, _ in pairs]
+                problems.extend(not_placed(one, model.scheme) for one in found if not one.placed.all())
+                review.extend(ToReview(names[path], row.specimen.id, how, row.flags) for row, how in pairs if row.flags)
+                if not found:
+                    problems.append(Problem(str(path), "no specimen found"))
+                if draw and rows:
+                    place = out / "overlays" / f"{names[path].replace('/', '_')}.png"
+                    overlays.all_of(path, [(row.specimen.points, row.radii[:, DRAWN]) for row in rows], place)
+            yield from rows
+            where = provenance.path_from(out, path)
+            record.add(provenance.photograph(names[path], where, digest, rows, strict=strict))
             on_photograph(number + 1, len(photographs))
 
-    prediction_table.write(out, answered(), model.scheme, strict=strict)
-    review.sort(key=lambda one: -one.urgency)
-    _write_review(out / "review.csv", review)
-    return Landmarked(opened, placed, tuple(review), domain is not None, tuple(problems))
+    settings = provenance.Settings(
+        device=chosen.type, strict=strict, scale=scale, missing=missing, batch=inference.batch_size(model.network)
+    )
+    head = provenance.head(made_by(model, model_file(run), out), settings)
+    with (
+        replacing_all(*(out / name for name in (*WRITTEN, provenance.NAME))) as (*parts, described),
+        described.open("w", encoding="utf-8", newline="\n") as file,
+    ):
+        record = provenance.Record(file, head)
+        prediction_table.write(parts[0], parts[1], answered(record), model.scheme, strict=strict, missing=style)
+        review.sort(key=lambda one: -one.urgency)
+        _write_review(parts[2], review)
+        record.finish(dict(zip(WRITTEN[:2], parts, strict=False)))
+    return Landmarked(opened, placed, tuple(review), judged.domain is not None, tuple(problems))
 
 
-def known(model: storage.StoredModel) -> tuple[Calibration | None, Domain | None]:
-    """How far off the predictions of a model may be (where a cross-validation has found out), and what it has learnt.
+def made_by(model: storage.StoredModel, file: Path, out: Path) -> provenance.Model:
+    """What a folder of predictions says of their model."""
+    return provenance.Model(
+        path=provenance.path_from(out, file),
+        sha256=provenance.sha256(file),
+        architecture=model.architecture,
+        landmarks=model.scheme.names,
+        trained_on=model.card.get("data", {}).get("sha256", ""),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What a model knows of itself.
+
+    Attributes:
+        calibration: how far off its predictions may be; None = no cross-validation has found out.
+        domain: what it has learnt; None = from too few specimens to tell.
+        presence: which landmarks are there at all; None = (almost) all were in its training set.
+    """
+
+    calibration: Calibration | None
+    domain: Domain | None
+    presence: Presence | None
+
+    def row(
+        self, answer: inference.Prediction, name: str, identity: str, scale: float | None
+    ) -> tuple[prediction_table.Row, float]:
+        """A prediction as it is written, and how urgently a person should look at it.
+
+        A landmark that is more likely missing than there is left out.
+        """
+        size = centroid_size(answer.points[None])
+        certainty = Certainty(answer.confidence[None], answer.spread[None])
+        there = np.full(len(answer.points), np.nan)
+        if self.presence is not None:
+            there = self.presence.probability(size, certainty)[0]
+        shown = answer.placed & ~(there < 0.5)
+        radii = np.full((len(answer.points), len(LEVELS)), np.nan)
+        if self.calibration is not None:
+            radii[shown] = self.calibration.radii(size, certainty)[0, shown]
+        flags, urgency = self.judge(answer)
+        points = np.where(shown[:, None], answer.points, np.nan)
+        specimen = Landmarks(points, image=name, id=identity, scale=scale)
+        row = prediction_table.Row(specimen, answer.size, answer.confidence, there, radii, flags, answer.remark)
+        return row, urgency
+
+    def judge(self, answer: inference.Prediction) -> tuple[tuple[str, ...], float]:
+        """Flags of a prediction, and how urgently a person should look at it."""
+        if self.domain is None:
+            return (), 0.0
+        points, size = answer.as_seen
+        flags, urgency = self.domain.judge(points[None], answer.confidence[None], [size], answer.described[None])
+        said = tuple(part for part in (searching.CUT, searching.OVERLAPPED) if part in answer.remark)
+        return (*flags[0], *said), max(float(urgency[0]), float(bool(said)))
+
+
+def known(model: storage.StoredModel) -> Known:
+    """What a model knows of itself.
 
     Raises:
         UserError: its card holds something else there.
     """
-    calibration, domain = model.card.get("calibration"), model.card.get("domain")
+    calibration, domain, presence = (model.card.get(name) for name in ("calibration", "domain", "presence"))
     try:
-        return (
+        return Known(
             Calibration.from_plain(calibration) if calibration else None,
             Domain.from_plain(domain) if domain else None,
+            Presence.from_plain(presence) if presence else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError("model", found=f"a damaged calibration ({error})", remedy="cross-validate it again") from None
 
 
-def radii_of(answer: inference.Prediction, calibration: Calibration | None) -> FloatArray:
-    """(K, L) px of the photograph within which the true points lie, for `calibration.LEVELS`; NaN = not known."""
-    if calibration is None:
-        return np.full((len(answer.points), len(LEVELS)), np.nan)
-    size = centroid_size(answer.points[None])
-    radii = calibration.radii(size, Certainty(answer.confidence[None], answer.spread[None]))[0]
-    return np.where(answer.placed[:, None], radii, np.nan)
-
-
-def judge(answer: inference.Prediction, domain: Domain | None) -> tuple[tuple[str, ...], float]:
-    """Flags of a prediction, and how urgently a person should look at it."""
-    if domain is None:
-        return (), 0.0
-    flags, urgency = domain.judge(answer.points[None], answer.confidence[None], [answer.size], answer.described[None])
-    return flags[0], float(urgency[0])
-
-
 def _write_review(path: Path, review: Sequence[ToReview]) -> None:
-    with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(REVIEW)
         for rank, one in enumerate(review, start=1):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -86,25 +87,64 @@ class Landmarks:
 
 
 @dataclass(frozen=True)
-class Scheme:
-    """Which landmarks a study uses, and in what order.
+class Curve:
+    """A curve of a scheme, along which there are semilandmarks.
 
     Attributes:
-        names: one name per landmark, in file order.
+        name: of the curve; its semilandmarks are called "<name> 1", "<name> 2", ...
+        points: how many semilandmarks it has.
+        closed: whether it goes back to where it began; its first semilandmark is there.
+        ends: 0-based, the landmarks between which it runs and its semilandmarks lie; None = it begins with its first
+            semilandmark and ends with its last.
+    """
+
+    name: str
+    points: int
+    closed: bool = False
+    ends: tuple[int, int] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of its semilandmarks."""
+        return tuple(f"{self.name} {number}" for number in range(1, self.points + 1))
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """Which landmarks a study uses, and in what order: those that are digitised, then the semilandmarks of its curves.
+
+    Attributes:
+        names: one name per landmark, in file order, then those of the semilandmarks, curve by curve.
         pairs: mirror pairs as 0-based indices (left, right). Without pairs nothing is ever mirrored.
-        curves: open or closed curves as 0-based indices of their semilandmarks, in order along the curve.
+        midline: 0-based, what is its own mirror image.
+        curves: in the order in which files have them.
+        mirror: whether the mirror image of a specimen could be one as well, so that networks may learn from it. Every
+            landmark is then in a pair or on the midline.
+        reference: a picture that shows the landmarks, as the scheme file names it; "" = none.
     """
 
     names: tuple[str, ...]
     pairs: tuple[tuple[int, int], ...] = ()
-    curves: tuple[tuple[int, ...], ...] = ()
+    midline: tuple[int, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    mirror: bool = False
+    reference: str = ""
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):
             raise ValueError("landmark names must differ from each other")
-        used = [index for group in (*self.pairs, *self.curves) for index in group]
+        used = [*(index for pair in self.pairs for index in pair), *self.midline]
         if any(not 0 <= index < len(self.names) for index in used):
-            raise ValueError(f"pairs and curves must use indices 0 to {len(self.names) - 1}")
+            raise ValueError(f"pairs and midline must use indices 0 to {len(self.names) - 1}")
+        if len(set(used)) != len(used):
+            raise ValueError("a landmark in two mirror pairs, or in one and on the midline")
+        left = [name for index, name in enumerate(self.names) if index not in set(used)]
+        if self.mirror and left:
+            raise ValueError(f"mirror, but {', '.join(left[:5])} neither in a pair nor on the midline")
+        if self.n_fixed < 0:
+            raise ValueError(f"{len(self.names)} names are not enough for the semilandmarks")
+        if any(not 0 <= end < self.n_fixed for curve in self.curves for end in curve.ends or ()):
+            raise ValueError(f"ends of curves must be landmarks, indices 0 to {self.n_fixed - 1}")
 
     @classmethod
     def numbered(cls, n_landmarks: int) -> Scheme:
@@ -113,8 +153,72 @@ class Scheme:
 
     @property
     def n_landmarks(self) -> int:
-        """Number of landmarks of every specimen of the study."""
+        """Number of landmarks of every specimen of the study, semilandmarks included."""
         return len(self.names)
+
+    @property
+    def n_fixed(self) -> int:
+        """Number of landmarks that are digitised one by one; the semilandmarks come after them."""
+        return len(self.names) - sum(curve.points for curve in self.curves)
+
+    @property
+    def runs(self) -> tuple[range, ...]:
+        """Of each curve the indices of its semilandmarks, in order along it."""
+        starts = accumulate((curve.points for curve in self.curves), initial=self.n_fixed)
+        return tuple(range(start, start + curve.points) for start, curve in zip(starts, self.curves, strict=False))
+
+    @property
+    def partners(self) -> tuple[int, ...]:
+        """(K,) of each landmark the one that takes its place in the mirror image; itself where it is in no pair."""
+        other = {a: b for left, right in self.pairs for a, b in ((left, right), (right, left))}
+        return tuple(other.get(index, index) for index in range(len(self.names)))
+
+    @property
+    def curve_partners(self) -> tuple[tuple[int, bool], ...]:
+        """Of each curve the one that takes its place in the mirror image, and whether that one runs the other way."""
+        partners, runs, found = self.partners, self.runs, []
+        for number, run in enumerate(runs):
+            other = next((k for k, one in enumerate(runs) if partners[run[0]] in one), number)
+            found.append((other, len(run) > 1 and partners[run[1]] != partners[run[0]] + 1))
+        return tuple(found)
+
+    @property
+    def sliders(self) -> tuple[tuple[int, int, int], ...]:
+        """Semilandmarks that may slide, each between the landmarks before and after it: (before, slider, after).
+
+        The ends of an open curve stay, and so does the place where a closed one begins.
+        """
+        found = list[tuple[int, int, int]]()
+        for curve, run in zip(self.curves, self.runs, strict=True):
+            way = [*run, run[0]] if curve.closed else [*run]
+            way = [curve.ends[0], *run, curve.ends[1]] if curve.ends else way
+            found += zip(way, way[1:], way[2:], strict=False)
+        return tuple(found)
+
+    def as_plain(self) -> dict[str, Any]:
+        """As values JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Scheme:
+        """Back from values of a JSON file; raises KeyError, TypeError or ValueError where it is something else."""
+        curves = (
+            Curve(
+                str(one["name"]),
+                int(one["points"]),
+                bool(one["closed"]),
+                None if one["ends"] is None else (int(one["ends"][0]), int(one["ends"][1])),
+            )
+            for one in plain["curves"]
+        )
+        return cls(
+            tuple(map(str, plain["names"])),
+            tuple((int(left), int(right)) for left, right in plain["pairs"]),
+            tuple(map(int, plain.get("midline", ()))),
+            tuple(curves),
+            bool(plain.get("mirror", False)),
+            str(plain.get("reference", "")),
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,16 +10,18 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from pronotum import geometry, images
-from pronotum.augment import windows
+from pronotum.augment import warp, windows
 from pronotum.landmarks import FloatArray
 
 MEMORY_LIMIT = 2 * 1024**3
@@ -46,12 +48,21 @@ class Picture:
     size: tuple[int, int]
 
 
-def fit(path: Path, wanted: tuple[int, int]) -> Picture:
+def fit(path: Path, wanted: tuple[int, int], matrix: FloatArray | None = None) -> Picture:
     """Decode a photograph no larger than needed and centre it in a picture of this size.
+
+    Args:
+        path: the file.
+        wanted: (width, height) px of the picture.
+        matrix: 3x3 similarity from px of the photograph to px of the picture, where it is to be cut out, turned and
+            resized otherwise.
 
     Raises:
         UnreadablePhotograph: the file is truncated or no image.
     """
+    if matrix is not None:
+        pixels, scaled = images.read_scaled(path, min(1.0, DECODED_LARGER * _factor(matrix)))
+        return Picture(cut(pixels, matrix @ np.linalg.inv(scaled), wanted), matrix, images.size(path))
     size = images.size(path)
     factor = min(wanted[0] / size[0], wanted[1] / size[1])
     pixels, matrix = images.read_scaled(path, factor)
@@ -64,26 +75,59 @@ def fit(path: Path, wanted: tuple[int, int]) -> Picture:
     return Picture(pixels, geometry.translation(left, top) @ matrix, size)
 
 
+DECODED_LARGER = 1.25
+"""Photographs that are turned on their way are decoded so much larger than needed, and sampled bilinearly."""
+
+
+def _factor(matrix: FloatArray) -> float:
+    """How much larger a similarity makes things."""
+    return float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
+
+
+def cut(pixels: NDArray[np.uint8], matrix: FloatArray, wanted: tuple[int, int]) -> NDArray[np.uint8]:
+    """A part of a photograph (H, W, 3), turned and resized: (height, width, 3); beyond it its border is repeated.
+
+    Args:
+        pixels: of the photograph.
+        matrix: 3x3 similarity from its px to px of the picture.
+        wanted: (width, height) px of the picture.
+    """
+    steps = max(1, int(1 / (DECODED_LARGER * _factor(matrix)) + 1e-6))
+    if steps > 1:
+        pixels = np.asarray(Image.fromarray(pixels).reduce(steps))
+        matrix = matrix @ np.linalg.inv(geometry.scaling(1 / steps))
+    source = torch.tensor(pixels).permute(2, 0, 1)[None]
+    moved = warp(source, torch.from_numpy(matrix[None, :2]).float(), wanted)[0]
+    return moved.round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+
+
 def stream(
-    paths: Iterable[Path], wanted: tuple[int, int], *, ahead: int = 8, threads: int = THREADS
+    paths: Iterable[Path],
+    wanted: tuple[int, int],
+    matrices: Iterable[FloatArray | None] = repeat(None),
+    *,
+    ahead: int = 8,
+    threads: int = THREADS,
 ) -> Iterator[tuple[Path, Picture | images.UnreadablePhotograph]]:
     """Fit photographs in background threads, in order, no more than `ahead` of them at a time, fewer if large.
+
+    `matrices` goes with `paths`; see `fit`.
 
     Yields:
         each path with its picture, or with the error that says why it cannot be opened.
     """
 
-    def attempt(path: Path) -> Picture | images.UnreadablePhotograph:
+    def attempt(path: Path, matrix: FloatArray | None) -> Picture | images.UnreadablePhotograph:
         try:
-            return fit(path, wanted)
+            return fit(path, wanted, matrix)
         except images.UnreadablePhotograph as error:
             return error
 
     ahead = max(2, min(ahead, AHEAD_BYTES // (3 * wanted[0] * wanted[1])))
     with ThreadPoolExecutor(threads) as pool:
         waiting: list[tuple[Path, Future[Picture | images.UnreadablePhotograph]]] = []
-        for path in paths:
-            waiting.append((path, pool.submit(attempt, path)))
+        for path, matrix in zip(paths, matrices, strict=False):
+            waiting.append((path, pool.submit(attempt, path, matrix)))
             if len(waiting) >= ahead:
                 first, future = waiting.pop(0)
                 yield first, future.result()
@@ -161,6 +205,40 @@ class Patches:
 
 
 @dataclass(frozen=True, eq=False)
+class Wholes:
+    """Photographs as the finder sees them.
+
+    Attributes:
+        pixels: (P, 3, h, w) uint8, photographs fitted into its frame.
+        covers: (P, 4) what of the frame they cover: left, top, right, bottom edge, px.
+        poses: (P) of (M, 3, 3): of the specimens on each, px of the frame.
+        specimens: (P) of (M,): their positions in the data.
+        shape: (K, 2) the mean shape, see `poses.Upright`.
+    """
+
+    pixels: Tensor
+    covers: FloatArray
+    poses: tuple[FloatArray, ...]
+    specimens: tuple[tuple[int, ...], ...]
+    shape: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.poses)
+
+    def of_specimens(self, chosen: Sequence[int]) -> Wholes:
+        """Those photographs that show none but the chosen specimens."""
+        allowed = set(chosen)
+        kept = [at for at, own in enumerate(self.specimens) if allowed.issuperset(own)]
+        return Wholes(
+            self.pixels[kept],
+            self.covers[kept],
+            tuple(self.poses[at] for at in kept),
+            tuple(self.specimens[at] for at in kept),
+            self.shape,
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Examples:
     """Training pictures with their landmarks.
 
@@ -170,6 +248,9 @@ class Examples:
         points: (N, K, 2) float32, px of the detail picture; NaN = missing.
         px: (N,) float32, px of the photograph per px of the detail picture.
         patches: of the finest picture; None where the detail picture is the finest.
+        wholes: the photographs they are cut from; None where they are the photographs.
+        partners: (K,) of each landmark the one that takes its place in a mirrored picture; empty = nothing may be
+            mirrored.
     """
 
     details: Tensor
@@ -177,6 +258,8 @@ class Examples:
     points: Tensor
     px: Tensor
     patches: Patches | None = None
+    wholes: Wholes | None = None
+    partners: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.points)
@@ -188,7 +271,13 @@ class Examples:
             return self
         patches = self.patches.to(device) if self.patches else None
         return Examples(
-            self.details.to(device), self.frames.to(device), self.points.to(device), self.px.to(device), patches
+            self.details.to(device),
+            self.frames.to(device),
+            self.points.to(device),
+            self.px.to(device),
+            patches,
+            self.wholes,
+            self.partners,
         )
 
 
@@ -200,6 +289,7 @@ def load(
     frame: tuple[int, int],
     picture: tuple[int, int] | None = None,
     patch: int = 0,
+    matrices: Sequence[FloatArray] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Examples, list[int], list[images.UnreadablePhotograph]]:
     """Decode training photographs once.
@@ -211,6 +301,7 @@ def load(
         frame: (width, height) of the frames.
         picture: (width, height) of the finest pictures; None = of the detail pictures.
         patch: side in px of what to keep of the finest picture around each landmark; 0 = nothing.
+        matrices: (N) from px of the photograph to px of the finest picture; None = each is fitted into it.
         progress: called with the number done and the total.
 
     Returns:
@@ -223,7 +314,7 @@ def load(
     px: list[float] = []
     kept: list[int] = []
     failed: list[images.UnreadablePhotograph] = []
-    for number, (_, answer) in enumerate(stream(paths, finest)):
+    for number, (_, answer) in enumerate(stream(paths, finest, matrices or repeat(None))):
         if isinstance(answer, Picture):
             pixels = torch.from_numpy(answer.pixels).permute(2, 0, 1)[None]
             there = geometry.transform(answer.matrix, points[number])
@@ -232,7 +323,7 @@ def load(
             details[len(kept)] = pixels[0] if finest == detail else shrink(pixels, detail)[0]
             frames.append(shrink(details[len(kept)][None], frame)[0])
             moved.append(there)
-            px.append(1 / float(answer.matrix[0, 0]))
+            px.append(1 / _factor(answer.matrix))
             kept.append(number)
         else:
             failed.append(answer)
@@ -275,3 +366,33 @@ def _allocate(shape: tuple[int, ...]) -> Tensor:
     # An unlinked temporary file: the operating system pages it, and it is gone when the process is.
     with tempfile.TemporaryFile() as file:
         return torch.from_numpy(np.memmap(file, dtype=np.uint8, mode="w+", shape=shape))
+
+
+def whole(
+    paths: Sequence[Path], poses: FloatArray, shape: FloatArray, frame: tuple[int, int]
+) -> tuple[Wholes, list[images.UnreadablePhotograph]]:
+    """The photographs as the finder sees them.
+
+    Args:
+        paths: (N,) of the specimens; a photograph may be named several times.
+        poses: (N, 3, 3) of the specimens, px of the photographs; NaN = unknown.
+        shape: (K, 2) see `Wholes`.
+        frame: (width, height) px.
+    """
+    specimens: dict[Path, list[int]] = {}
+    for number, path in enumerate(paths):
+        specimens.setdefault(path, []).append(number)
+    pixels, covers, placed, kept = list[Tensor](), list[FloatArray](), list[FloatArray](), list[tuple[int, ...]]()
+    failed = []
+    for path, answer in stream(list(specimens), frame):
+        if isinstance(answer, Picture):
+            numbers = [number for number in specimens[path] if np.isfinite(poses[number]).all()]
+            corners = np.array([[-0.5, -0.5], [answer.size[0] - 0.5, answer.size[1] - 0.5]])
+            pixels.append(torch.from_numpy(answer.pixels).permute(2, 0, 1))
+            covers.append(geometry.transform(answer.matrix, corners).ravel())
+            placed.append(answer.matrix @ poses[numbers])
+            kept.append(tuple(specimens[path]))
+        else:
+            failed.append(answer)
+    seen = torch.stack(pixels) if pixels else torch.empty(0, 3, frame[1], frame[0], dtype=torch.uint8)
+    return Wholes(seen, np.array(covers).reshape(-1, 4), tuple(placed), tuple(kept), shape), failed

@@ -384,7 +384,7 @@ class Reproduction:
             )
         names = self.names[part]
         answers = [
-            replace(specimen, points=points, id=names[row], source=None)
+            replace(specimen, points=points, id=names[row], curves=(), source=None)
             for specimen, points, row in zip(evaluation.data.landmarks, evaluation.predicted, test, strict=True)
         ]
         formats.save(place / "predictions.tps", answers, self._sizes(asked))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel
 
-from pronotum import __version__, formats, inference, pictures, training
+from pronotum import __version__, formats, inference, pictures, poses, preparation, project, training
 from pronotum.data import Dataset, Problem, open_data
 from pronotum.errors import UserError, did_you_mean
 from pronotum.evaluation import distances as dist
@@ -23,11 +23,14 @@ from pronotum.evaluation.folds import hold_out
 from pronotum.landmarks import FloatArray, Scheme
 from pronotum.models import architecture, storage
 from pronotum.morphometrics.superimposition import mean_shape
+from pronotum.project import Project
 from pronotum.report import curves, overlays, page
 from pronotum.runs import Run
 
 DEFAULT_MODEL = "heatmap"
+FREE_MODEL = "free"
 OF_MODEL = "model."
+MIRROR = "augmentation.mirror"
 MIN_SPECIMENS = architecture.MIN_SPECIMENS
 MIN_TO_HOLD_OUT = 30
 """With fewer specimens each is needed for training: none is held out and the last weights are kept."""
@@ -46,6 +49,8 @@ class TrainOptions:
         overrides: settings of the preset to change, by dotted name; those of the network begin with ``model.``.
         model: name of the architecture; None takes that of `start`, or the default model.
         start: an earlier run or model file whose weights this training starts from; None = from nothing.
+        pose: ``upright`` (photographs as they are), ``free`` (specimens are found first), or ``auto``, which asks the
+            data; see `choose_pose`.
     """
 
     preset: str | None = None
@@ -55,6 +60,19 @@ class TrainOptions:
     overrides: dict[str, Any] = field(default_factory=dict)
     model: str | None = None
     start: Path | None = None
+    pose: str = "auto"
+
+
+def choose_pose(data: Dataset, options: TrainOptions) -> tuple[str, list[str]]:
+    """The default architecture for these data, and why it is not the one for upright photographs.
+
+    Raises:
+        UserError: no such pose.
+    """
+    if options.pose not in ("auto", "upright", "free"):
+        raise UserError("--pose", found=f"'{options.pose}'", expected="auto, upright or free")
+    reasons = poses.reasons_to_search(data.points, data.photographs, data.sizes) if options.pose == "auto" else []
+    return (FREE_MODEL if reasons or options.pose == "free" else DEFAULT_MODEL), reasons
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,9 +145,20 @@ def _from_json(value: Any) -> Any:
         return value
 
 
-def check(path: Path, *, photographs: Path | None = None) -> Dataset:
-    """Open data and look at it; see `data.Dataset.problems` for what would be left out."""
-    return open_data(path, photographs=photographs)
+def check(
+    path: Path, *, photographs: Path | None = None, scheme: Path | None = None, declared: Project | None = None
+) -> Dataset:
+    """Open data and look at it; see `data.Dataset.problems` for what would be left out.
+
+    Args:
+        path: landmark file or folder.
+        photographs: folder of the photographs, where it is another one.
+        scheme: scheme file; None = that of the project, else the one beside the data, if there is one.
+        declared: what the study declares; None = in the project file beside the data, if there is one.
+    """
+    declared = declared or project.find(path)
+    found = open_data(path, photographs=photographs, scheme=scheme or declared.scheme)
+    return replace(found, unit=declared.units)
 
 
 def draw_sheet(data: Dataset, path: Path, *, limit: int = 24) -> list[Problem]:
@@ -149,12 +178,14 @@ def train(
     """Train a model, the default one if none is named, on a dataset and leave a run folder.
 
     Raises:
-        UserError: too few specimens, a run in the way, a wrong option, or a loss that became infinite.
+        UserError: too few specimens, a landmark that none of them has, a run in the way, a wrong option, or a loss that
+            became infinite.
     """
     device, run = inference.choose_device(options.device), Run(folder)
     earlier = open_model(options.start, options.device)[0] if options.start else None
-    kind = architecture.named(options.model or (earlier.architecture if earlier else DEFAULT_MODEL))
+    kind = architecture.named(options.model or (earlier.architecture if earlier else choose_pose(data, options)[0]))
     require_enough(range(len(data)), data, kind.least)
+    require_landmarks(data.points, data)
     settings, config = resolve(kind, data, options.overrides, options.preset)
     if earlier:
         require_start(kind, earlier.architecture, options.start)
@@ -171,22 +202,18 @@ def train(
     }
     run.check_free(resume=resume)
     asked = data.subset(kind.choose(config, data.points)) if kind.choose else data
-    loaded, kept, failed = pictures.load(
-        asked.photographs,
-        asked.points,
-        picture=config.picture,
-        detail=config.detail,
-        frame=config.frame,
-        patch=config.patch,
-        progress=on_load,
-    )
-    require_enough(kept, asked, kind.least, failed)
+    prepared = preparation.prepare(kind, asked, config, on_load)
+    partners = data.scheme.partners if data.scheme.mirror else ()
+    loaded, failed = replace(prepared.examples, partners=partners), prepared.failed
+    require_enough(prepared.kept, asked, kind.least, failed)
     run.begin(described, resume=resume)
-    data_kept = asked.subset(kept)
+    data_kept = asked.subset(prepared.kept)
     share = 0.0 if kind.choose else options.held_out
     if share is None:
         share = 0.1 if len(data_kept) >= MIN_TO_HOLD_OUT else 0.0
     learn, watch = hold_out(data_kept.groups, share, options.seed)
+    if kind.choose is None:
+        require_landmarks(data_kept.points[learn], data)
     torch.manual_seed(options.seed)
     model = kind.build(config).to(device)
     fresh = architecture.take_over(kind, model, earlier.network) if earlier else []
@@ -211,7 +238,7 @@ def train(
     error = validate(stages[-1].network) if validate else None
     seconds = history[-1].seconds if history else 0.0
     shape = mean_shape((data if kind.choose else data_kept).points)
-    known = domain.learn(data_kept.points, data_kept.sizes, pictures.describe(loaded.frames))
+    known = domain.learn(prepared.points, prepared.sizes, pictures.describe(loaded.frames))
     card = {
         **described,
         "started_from": {**earlier.card, "fresh": fresh, "photographs": None} if earlier else None,
@@ -250,11 +277,18 @@ def resolve(
     """
     of_model = {name.removeprefix(OF_MODEL): v for name, v in overrides.items() if name.startswith(OF_MODEL)}
     of_training = {name: value for name, value in overrides.items() if not name.startswith(OF_MODEL)}
-    config = kind.configure(data.scheme.n_landmarks, list(data.sizes))
+    config = preparation.configure(kind, data)
     settings = kind.preset(preset)
     for name in of_training:
         if name in type(config).model_fields and name not in type(settings).model_fields:
             raise UserError(f"--set {name}", found="a setting of the model", remedy=f"write --set {OF_MODEL}{name}=...")
+    if MIRROR in of_training and not data.scheme.mirror:
+        raise UserError(
+            f"--set {MIRROR}",
+            found="nothing says which landmarks change places in a mirror",
+            expected="mirror = true in the scheme, with every landmark in pairs or midline",
+            remedy="see docs/scheme.md",
+        )
     return override(settings, of_training), override(config, of_model, OF_MODEL)
 
 
@@ -283,10 +317,29 @@ def require_enough(usable: Sequence[int], data: Dataset, least: int, failed: Seq
         )
 
 
+def require_landmarks(points: FloatArray, data: Dataset) -> None:
+    """Refuse to train where a landmark is missing in all specimens to learn from, (N, K, 2)."""
+    lacking = np.flatnonzero(np.isnan(points[..., 0]).all(0))
+    if lacking.size:
+        names = [data.scheme.names[k] for k in lacking[:5]] + ["..."] * (lacking.size > 5)
+        which = f"landmark{'s' if lacking.size > 1 else ''} {', '.join(names)}"
+        raise UserError(
+            data.source[0],
+            found=f"{which} missing in all {len(points)} specimens to learn from",
+            expected="some specimens that have each landmark",
+            remedy="digitise more, or leave the landmark out of the file and the scheme",
+        )
+
+
 def open_model(run: Path, device: str = "auto") -> tuple[storage.StoredModel, torch.device]:
     """The model of a run folder, or of a model file."""
     chosen = inference.choose_device(device)
-    return storage.load(run if run.is_file() else Run(run).model, chosen), chosen
+    return storage.load(model_file(run), chosen), chosen
+
+
+def model_file(run: Path) -> Path:
+    """The model file of a run folder; a file is one itself."""
+    return run if run.is_file() else Run(run).model
 
 
 def as_problem(error: UserError) -> Problem:
@@ -341,6 +394,7 @@ class Evaluation:
             "landmarks": self.table,
             "mean_shape_baseline": self.baseline,
             "not_placed": self.n_not_placed,
+            "with_scale": sum(scale is not None for scale in self.data.scales),
             "seen_in_training": list(self.seen),
             "problems": [str(problem) for problem in self.problems],
         }
@@ -376,22 +430,29 @@ def evaluate(
             expected=f"{model.scheme.n_landmarks} as in {run}",
             remedy="evaluate on data with the scheme the model was trained on",
         )
-    kept, answers, problems = list[int](), list[inference.Prediction](), list[Problem](data.problems)
-    for number, answer in enumerate(inference.predict(model.network, data.photographs, device=chosen)):
-        if isinstance(answer, inference.Prediction):
-            kept.append(number)
-            answers.append(answer)
-            if not answer.placed.any():
-                problems.append(not_placed(answer, model.scheme))
+    answers, problems = dict[int, inference.Prediction](), list[Problem](data.problems)
+    specimens: dict[Path, list[int]] = {}
+    for number, path in enumerate(data.photographs):
+        specimens.setdefault(path, []).append(number)
+    predicted = inference.predict_all(model.network, specimens, device=chosen)
+    for done, (path, found) in enumerate(zip(specimens, predicted, strict=True)):
+        if isinstance(found, UserError):
+            problems.append(as_problem(found))
         else:
-            problems.append(as_problem(answer))
-        on_photograph(number + 1, len(data))
+            for number, answer in inference.assign(found, specimens[path], data.points, data.sizes, path):
+                answers[number] = answer
+                if not answer.placed.any():
+                    problems.append(not_placed(answer, model.scheme))
+        on_photograph(done + 1, len(specimens))
+    kept = sorted(answers)
     if not kept:
         raise UserError(data.source[0], found="not one photograph could be read", remedy="see pronotum check")
     used = data.subset(kept)
-    points = np.stack([answer.points for answer in answers])
-    described = np.stack([answer.described for answer in answers])
-    certainty = Certainty(*(np.stack([getattr(one, name) for one in answers]) for name in ("confidence", "spread")))
+    points, confidence, spread, described = (
+        np.stack([getattr(answers[at], name) for at in kept])
+        for name in ("points", "confidence", "spread", "described")
+    )
+    certainty = Certainty(confidence, spread)
     if not {"mean_shape", "photographs"} <= model.card.keys():
         found = "a model whose card lacks its mean shape or the photographs it has learnt from"
         raise UserError(run, found=found, remedy="train it again with this version")
@@ -412,7 +473,7 @@ def compare(
     described: FloatArray | None = None,
 ) -> Evaluation:
     """Measure predictions (N, K, 2) against the landmarks of a dataset, and the mean shape (K, 2) beside them."""
-    scales = dist.Scales.of(data.points, list(data.sizes), [specimen.scale for specimen in data.landmarks])
+    scales = dist.Scales.of(data.points, list(data.sizes), data.scales)
     errors = dist.distances(predicted, data.points)
     baseline = dist.mean_shape_distances(shape, data.points)
     names = data.scheme.names
@@ -453,6 +514,12 @@ def remarks(evaluation: Evaluation) -> list[str]:
             "errors say how well it remembers, not how well it works on new photographs. Evaluate on specimens it has "
             "never seen."
         )
+    if evaluation.data.scheme.curves:
+        names = evaluation.data.scheme.names[evaluation.data.scheme.n_fixed :]
+        said.append(
+            f"{names[0]} to {names[-1]} are semilandmarks: how far along its curve one lies is a convention, and only "
+            "across the curve its error is a measurement."
+        )
     if evaluation.n_not_placed:
         total = int((~np.isnan(evaluation.data.points).any(-1)).sum())
         none = int(np.isnan(evaluation.predicted).any(-1).all(-1).sum())
@@ -460,6 +527,9 @@ def remarks(evaluation: Evaluation) -> list[str]:
             f"{evaluation.n_not_placed} of {total} landmarks were not placed, among them all of {none} specimens: the "
             "errors are those of the others, the mean shape's are those of all."
         )
+    n, n_scaled = len(evaluation.data), sum(scale is not None for scale in evaluation.data.scales)
+    if 0 < n_scaled < n:
+        said.append(f"The scale of {n - n_scaled} of {n} specimens is not known: mm are of the other {n_scaled}.")
     if evaluation.problems:
         said.append(f"{len(evaluation.problems)} records or photographs were left out: " + as_text(evaluation.problems))
     said.append(

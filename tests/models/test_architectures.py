@@ -4,29 +4,33 @@ import numpy as np
 import pytest
 import torch
 
-from pronotum import training
+from pronotum import poses, training
 from pronotum.errors import UserError
 from pronotum.landmarks import Scheme
 from pronotum.models import architecture, storage
 from pronotum.models.classical import ClassicalConfig
 from pronotum.models.ebnet import Block, EBNetConfig
+from pronotum.models.finder import FinderConfig
+from pronotum.models.free import FreeConfig
 from pronotum.models.heatmap import HeatmapConfig, rescale
-from pronotum.pictures import Examples, Patches
+from pronotum.pictures import Examples, Patches, Wholes
 
 N, K = 8, 3
+UPRIGHT = HeatmapConfig(
+    n_landmarks=K,
+    frame=(64, 64),
+    detail=(128, 128),
+    window=32,
+    finest=(256, 256),
+    finest_window=32,
+    coarse_widths=(8, 8, 8),
+    coarse_depth=8,
+    fine_widths=(8, 8),
+    fine_depth=8,
+)
 SMALL = {
-    "heatmap": HeatmapConfig(
-        n_landmarks=K,
-        frame=(64, 64),
-        detail=(128, 128),
-        window=32,
-        finest=(256, 256),
-        finest_window=32,
-        coarse_widths=(8, 8, 8),
-        coarse_depth=8,
-        fine_widths=(8, 8),
-        fine_depth=8,
-    ),
+    "heatmap": UPRIGHT,
+    "free": FreeConfig(upright=UPRIGHT, finder=FinderConfig(frame=(64, 64), sides=2, widths=(8, 8, 8), depth=8)),
     **{
         f"ebnet{number}": EBNetConfig(
             n_landmarks=K,
@@ -38,8 +42,10 @@ SMALL = {
     },
     "classical": ClassicalConfig(n_landmarks=K, picture=(128, 96), references=2),
 }
+SHORT = {f"{stage}_{unit}": 3 for stage in ("coarse", "fine", "finest") for unit in ("steps", "epochs")}
 QUICK = {
-    "heatmap": {f"{stage}_{unit}": 3 for stage in ("coarse", "fine", "finest") for unit in ("steps", "epochs")},
+    "heatmap": SHORT,
+    "free": {**SHORT, "finder_steps": 10, "finder_batch": 1},
     **{f"ebnet{number}": {"epochs": 3, "batch": 16} for number in (1, 2, 3)},
     "classical": {},
 }
@@ -76,7 +82,16 @@ def examples(config):
         there = rescale(points, config.detail, config.picture) - corners
         pixels = torch.randint(0, 255, (N, K, 3, config.patch, config.patch), dtype=torch.uint8, generator=generator)
         patches = Patches(pixels, there, corners)
-    return Examples(pictures(config.detail), pictures(config.frame), points, torch.ones(N), patches)
+    seen = wholes(pictures(config.finder.frame)) if hasattr(config, "finder") else None
+    return Examples(pictures(config.detail), pictures(config.frame), points, torch.ones(N), patches, seen)
+
+
+def wholes(pixels):
+    """One specimen on each photograph."""
+    shape = np.array([[-0.6, 0.2], [0.1, -0.5], [0.5, 0.3]])
+    covers = np.tile([-0.5, -0.5, 63.5, 63.5], (N, 1))
+    pose = poses.pose(np.array([30.0, 33.0]), 40.0, 20.0)[None]
+    return Wholes(pixels, covers, (pose,) * N, tuple((i,) for i in range(N)), shape)
 
 
 def photographs(config):
@@ -190,16 +205,18 @@ def test_weights_are_taken_over_onto_another_scheme(kind):
     earlier, _ = trained(kind)
     torch.manual_seed(5)
     wider = kind.configure(K + 2, [(64, 48)])
-    config = (
-        kind.adapt(wider, earlier.config)
-        if kind.name not in ("heatmap", "classical")
-        else SMALL[kind.name].model_copy(update={"n_landmarks": K + 2})
-    )
+    more = {"n_landmarks": K + 2}
+    if kind.name == "free":
+        more = {"upright": UPRIGHT.model_copy(update=more)}
+    small = SMALL[kind.name].model_copy(update=more)
+    config = small if kind.name in ("heatmap", "classical", "free") else kind.adapt(wider, earlier.config)
     network = kind.build(config)
     fresh = architecture.take_over(kind, network, earlier)
     own, other = network.state_dict(), earlier.state_dict()
+    of_heatmap = {"coarse.head.weight", "fine.head.weight", "finest.head.weight", "prior_mean", "prior_covariance"}
     expected = {
-        "heatmap": {"coarse.head.weight", "fine.head.weight", "finest.head.weight", "prior_mean", "prior_covariance"},
+        "heatmap": of_heatmap,
+        "free": {"shape", *(f"upright.{name}" for name in of_heatmap)},
         "classical": {"pixels", "places"},
     }.get(kind.name, {"fc3.weight", "fc3.bias"})
     assert set(fresh) == expected

@@ -6,7 +6,7 @@ import torch
 
 from pronotum.augment import about, move
 from pronotum.errors import UserError
-from pronotum.landmarks import Scheme
+from pronotum.landmarks import Curve, Scheme
 from pronotum.models import heatmap, storage
 from pronotum.models.heatmap import HeatmapConfig, HeatmapModel, on_cells, refine, rescale, turn, with_hints
 from pronotum.models.unet import expectation
@@ -113,7 +113,8 @@ def test_answers_do_not_depend_on_the_company():
 
 def test_a_model_file_gives_the_same_answers(tmp_path):
     model, path = tiny(), tmp_path / "m.safetensors"
-    scheme = Scheme(("a", "b", "c", "d"), pairs=((0, 1),), curves=((2, 3),))
+    curve = Curve("margin", 2, ends=(0, 1))
+    scheme = Scheme(("a", "b", "c", "d"), ((0, 1),), (2, 3), (curve,), mirror=True, reference="images/1.jpg")
     storage.save(path, storage.StoredModel("heatmap", model, scheme, {"seed": 3}))
     stored = storage.load(path)
     assert stored.scheme == scheme

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf
 
 from pronotum.doctor.finding import Change, Finding
@@ -20,6 +21,8 @@ from pronotum.morphometrics.superimposition import centroid_size, fit_similarity
 
 KINDS = ("mirrored", "y flipped", "swapped", "order", "landmark", "configuration")
 """Of the findings made here."""
+ORDERS = ("swapped", "order")
+"""Of those, the ones that say that the order of landmarks is another one."""
 LEAST_SPECIMENS = 5
 LEAST_LANDMARKS = 4
 """With three, every order of them is a triangle like the others."""
@@ -90,15 +93,20 @@ class Usual:
         return misfit
 
 
-def usual_without(points: FloatArray) -> tuple[list[Usual], FloatArray]:
-    """For each configuration (N, K, 2) what the others are like, the strangest left aside; and (N,) its misfit."""
+def usual_of_most(points: FloatArray) -> tuple[Usual, NDArray[np.intp]]:
+    """What configurations (N, K, 2) are like, the strangest left aside, and the positions of those that count."""
     n = len(points)
     everything = Usual.of(points)
     for _ in range(2):
-        strangeness = everything.misfit(points)
-        ordinary = strangeness.argsort()[: max(n - max(1, round(ASIDE * n)), 3)]
+        ordinary = everything.misfit(points).argsort()[: max(n - max(1, round(ASIDE * n)), 3)]
         everything = Usual.of(points[ordinary])
-    others = [Usual.of(points[ordinary[ordinary != i]]) if i in ordinary else everything for i in range(n)]
+    return everything, ordinary
+
+
+def usual_without(points: FloatArray) -> tuple[list[Usual], FloatArray]:
+    """For each configuration (N, K, 2) what the others are like, the strangest left aside; and (N,) its misfit."""
+    everything, ordinary = usual_of_most(points)
+    others = [Usual.of(points[ordinary[ordinary != i]]) if i in ordinary else everything for i in range(len(points))]
     return others, np.array([usual.misfit(own) for usual, own in zip(others, points, strict=True)])
 
 
@@ -146,6 +154,21 @@ def strange_configurations(
         found = _explain(i, points, sizes, names[i], usual[i], misfits, limit, tried)
         findings.append(alone.get(i, found) if found.kind in ("landmark", "configuration") else found)
     return findings
+
+
+def other_orders(points: FloatArray, sizes: Sequence[tuple[int, int] | None], names: Sequence[str]) -> list[Finding]:
+    """Configurations whose landmarks are in another order than those of most; arguments as `strange_configurations`.
+
+    A quick look: each is compared with most of the others, not with all but itself.
+    """
+    if len(points) < LEAST_SPECIMENS or points.shape[1] < LEAST_LANDMARKS:
+        return []
+    usual, _ = usual_of_most(points)
+    misfits = usual.misfit(points)
+    limit, tried = limit_of(misfits), orders(usual.mean)
+    strange = map(int, np.flatnonzero(misfits > limit))
+    found = [_explain(i, points, sizes, names[i], usual, misfits, limit, tried) for i in strange]
+    return [one for one in found if one.kind in ORDERS]
 
 
 def single_landmarks(points: FloatArray, usual: Sequence[Usual], names: Sequence[str]) -> list[Finding]:

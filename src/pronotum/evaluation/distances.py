@@ -41,7 +41,7 @@ class Scales:
     Attributes:
         paper: (N,) px of the paper's 256x192 frame per px.
         percent: (N,) % of centroid size per px.
-        mm: (N,) length units of the file (mm by convention) per px, NaN where no SCALE is given.
+        mm: (N,) mm per px, NaN where it is not known.
     """
 
     paper: FloatArray
@@ -55,7 +55,7 @@ class Scales:
         Args:
             manual: (N, K, 2) px.
             sizes: (N,) width and height of the photographs.
-            scales: (N,) units per px.
+            scales: (N,) mm per px; None = not known.
         """
         size = centroid_size(manual)
         return cls(
@@ -63,6 +63,11 @@ class Scales:
             np.where(size > 0, 100 / np.where(size > 0, size, 1), np.nan),
             np.array([np.nan if scale is None else scale for scale in scales]),
         )
+
+    @property
+    def n_in_mm(self) -> int:
+        """Number of specimens of which errors are known in mm."""
+        return int(np.isfinite(self.mm).sum())
 
     def units(self, errors: FloatArray) -> dict[str, FloatArray]:
         """Errors (N, K) in px as (N, K) arrays by unit; ``mm`` only where at least one specimen has a scale."""

@@ -28,9 +28,9 @@ from pronotum.morphometrics.groups import GroupDifferences, group_differences
 from pronotum.morphometrics.mantel import Mantel, mantel
 from pronotum.morphometrics.mean_difference import MeanDifference, mean_difference
 from pronotum.morphometrics.pairing import complete_pairs
-from pronotum.morphometrics.procrustes import generalized_procrustes
 from pronotum.morphometrics.resampling import Estimate
 from pronotum.morphometrics.size import SizeAgreement, size_agreement
+from pronotum.morphometrics.sliding import Sliders, superimpose
 from pronotum.morphometrics.twins import Twins, own_twins
 
 LEAST_REPEATS = 10
@@ -51,6 +51,7 @@ class Sets:
         repeat: (N, K, 2) a second manual digitisation, NaN for specimens that were not repeated; None = none at all.
         groups: (N,) a group of each specimen; empty = none.
         margin: error declared acceptable beforehand, % of centroid size; None = none declared.
+        sliders: semilandmarks that slide when shapes are superimposed: (before, slider, after), 0-based.
     """
 
     specimens: tuple[str, ...]
@@ -62,6 +63,7 @@ class Sets:
     repeat: FloatArray | None = None
     groups: tuple[str, ...] = ()
     margin: float | None = None
+    sliders: Sliders = ()
 
     @property
     def repeated(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -192,7 +194,7 @@ def gather(sets: Sets, *, seed: int = 0, resamples: int = 2000, permutations: in
 def _shape(sets: Sets, seed: int, resamples: int, permutations: int) -> Shape:
     pairs = complete_pairs(sets.manual, sets.predicted, "shape")
     n = pairs.n
-    aligned = generalized_procrustes(np.concatenate([pairs.manual, pairs.predicted]))
+    aligned = superimpose(np.concatenate([pairs.manual, pairs.predicted]), sets.sliders)
     manual, predicted = aligned.shapes[:n], aligned.shapes[n:]
     mm = sets.scales.mm[pairs.used]
     unit, factor = ("px", np.ones(n)) if np.isnan(mm).any() else ("mm", mm)
@@ -230,7 +232,7 @@ def _human(sets: Sets, errors: FloatArray, seed: int, resamples: int) -> Human:
     n = int(rows.sum())
     first, again, model = sets.manual[rows], sets.repeat[rows], sets.predicted[rows]
     repeats = distances(again, first)
-    shapes = generalized_procrustes(np.concatenate([first, again, model])).shapes
+    shapes = superimpose(np.concatenate([first, again, model]), sets.sliders).shapes
     a, b, c = shapes[:n], shapes[n : 2 * n], shapes[2 * n :]
     percent = sets.scales.percent[:, None]
     margin = human_margin(repeats * percent[rows])

@@ -20,8 +20,8 @@ from pronotum.errors import UserError
 from pronotum.landmarks import FloatArray
 from pronotum.morphometrics.anova import procrustes_anova
 from pronotum.morphometrics.pairing import complete_pairs
-from pronotum.morphometrics.procrustes import generalized_procrustes
 from pronotum.morphometrics.resampling import Estimate, estimate
+from pronotum.morphometrics.sliding import Sliders, superimpose
 
 RESAMPLES = 500
 EXPONENTS = np.linspace(0.1, 2.0, 39)
@@ -133,6 +133,7 @@ def curve_table(
     predicted: FloatArray,
     manual: FloatArray,
     *,
+    sliders: Sliders = (),
     seed: int = 0,
 ) -> pd.DataFrame:
     """The learning curve as a table.
@@ -143,13 +144,14 @@ def curve_table(
         landmarks: (K,) names.
         predicted: (S, n, K, 2) px.
         manual: (n, K, 2) px.
+        sliders: semilandmarks that slide when shapes are superimposed.
         seed: of every bootstrap over tested specimens.
 
     Returns:
         ``landmark`` (all first)``, size, n, mean, median, p90`` and, for all landmarks together, ``repeatability`` of
         the complete specimens, each with the ends of its 95 % interval ``_low, _high``.
     """
-    shape = [_repeatability(points, manual, seed) for points in predicted]
+    shape = [_repeatability(points, manual, sliders, seed) for points in predicted]
     rows = []
     for name, place in [("all", slice(None)), *((name, slice(k, k + 1)) for k, name in enumerate(landmarks))]:
         for size, values, found in zip(sizes, errors[:, :, place], shape, strict=True):
@@ -171,13 +173,13 @@ def _interval(values: FloatArray, statistic: Statistic, seed: int) -> Estimate:
     return estimate(statistic(values), np.array([statistic(one) for one in drawn if not np.isnan(one).all()]))
 
 
-def _repeatability(predicted: FloatArray, manual: FloatArray, seed: int) -> Estimate:
+def _repeatability(predicted: FloatArray, manual: FloatArray, sliders: Sliders, seed: int) -> Estimate:
     try:
         pairs = complete_pairs(manual, predicted, "repeatability")
     except UserError:
         return Estimate(np.nan, np.nan, np.nan)
     n = pairs.n
-    shapes = generalized_procrustes(np.concatenate([pairs.manual, pairs.predicted])).shapes
+    shapes = superimpose(np.concatenate([pairs.manual, pairs.predicted]), sliders).shapes
     both = np.stack([shapes[:n], shapes[n:]], axis=1)
     generator = np.random.default_rng(seed)
     drawn = [procrustes_anova(both[generator.integers(n, size=n)]).repeatability for _ in range(RESAMPLES)]

@@ -17,7 +17,7 @@ from pronotum.landmarks import FloatArray, as_points
 
 START = re.compile(r"\s*LM3?\s*=", re.IGNORECASE)
 KEY = re.compile(r"\s*([A-Za-z][\w.-]*)\s*=\s*(.*?)\s*$", re.DOTALL)
-NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 NOT_A_NUMBER = {"na", "nan"}
 _IDLE = " \t\r\n\f\x1a"  # \x1a ends files of MS-DOS programs
 ONE_VALUE = ("IMAGE", "ID", "SCALE")

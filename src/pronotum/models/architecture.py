@@ -82,6 +82,9 @@ class Architecture:
         adapt: (config for the new photographs, config of an earlier network) -> config that can take over its weights.
         fresh: beginnings of the names of weights that are never taken over from an earlier network.
         least: how few specimens it can be trained on.
+        configure_posed: (number of landmarks, sizes of the photographs, sizes of the specimens' boxes on them) -> config,
+            for a model that finds specimens itself and wants each in an upright picture; None: it takes photographs as
+            they are.
         choose: (config, (N, K, 2) landmarks) -> positions of the only specimens it needs to see, where it keeps a few
             as they are instead of learning from all; None where it learns from all.
     """
@@ -96,6 +99,7 @@ class Architecture:
     adapt: Callable[[Any, Any], BaseModel] = lambda new, earlier: new
     fresh: tuple[str, ...] = ()
     least: int = MIN_SPECIMENS
+    configure_posed: Callable[[int, list[tuple[int, int]], list[tuple[int, int]]], BaseModel] | None = None
     choose: Callable[[Any, FloatArray], NDArray[np.intp]] | None = None
 
     def preset(self, name: str | None) -> BaseModel:

@@ -1,13 +1,14 @@
 """Networks without a choice that depends on the data, for programs that know neither Python nor torch.
 
 The default model decides: whether to look at a picture again, which modes agree with the other landmarks, which windows
-to cut once more. Here every way is gone and the answer is selected afterwards, in fixed tensor operations, so that
-`torch.export` can write all of it as one graph. The numbers are those of `heatmap`; tests compare them.
+to cut once more. Here all of it is done and the answer selected afterwards, in fixed operations that `onnx_export` can
+record. The first dimension of whatever depends on the pictures counts pictures, or parts of pictures, so that a graph
+takes any number of them. The numbers are those of the networks; tests compare them.
 """
 
 from __future__ import annotations
 
-from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,44 +17,173 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pronotum.augment import about
-from pronotum.models.ebnet import EBNet, denormalise
+from pronotum.models.agreement import Reconcile
+from pronotum.models.ebnet import EBNet
 from pronotum.models.heatmap import DOUBT, OFF_CENTRE, OTHER_POSES, HeatmapModel, rescale, turn
 from pronotum.models.unet import UNet, cell_centres, decode, deviation
-from pronotum.morphometrics.shape_prior import MAX_PAIRS, ShapePrior
 
-Answers = tuple[Tensor, Tensor, Tensor]
-"""(B, K, 2) points, px of the picture; (B, K) confidence; (B, K) spread, px of the picture."""
 WIDEST_WEIGHT = 1 << 15
-"""What the weights of a resampling must stay below, as integers."""
+"""What the weights of a resampling stay below, as integers."""
+MOST_BITS = 22
 
 
-def taps(source: int, target: int) -> tuple[NDArray[np.int64], NDArray[np.int32], int]:
-    """Which pixels make up each pixel of a smaller picture, along one axis, and how much each counts.
+class Look(NamedTuple):
+    """What a graph says of pictures.
+
+    Attributes:
+        points: (B, K, 2) px of the picture.
+        confidence: (B, K) on [0, 1]; NaN = the network has none.
+        spread: (B, K) px of the picture; NaN = the network has none.
+        margin: (B, K) px by which an answer on the way would have had to be another for another window to be cut.
+            Where it is tiny, the last digits of the arithmetic decide. Infinite where no window is cut.
+    """
+
+    points: Tensor
+    confidence: Tensor
+    spread: Tensor
+    margin: Tensor
+
+
+class HeatmapGraph(nn.Module):
+    """The default model with all its looks at a picture, as `HeatmapModel.answer`.
+
+    Shape:
+        (B, 3, H, W) uint8 -> `Look`.
+    """
+
+    there: Tensor
+    back: Tensor
+
+    def __init__(self, model: HeatmapModel) -> None:
+        super().__init__()
+        self.config = config = model.config
+        self.coarse, self.fine, self.finest = model.coarse, model.fine, model.finest
+        self.shrink_picture = Shrink(config.picture, config.detail) if config.finest else nn.Identity()
+        self.shrink_detail = Shrink(config.detail, config.frame)
+        (width, height), stride = config.frame, self.coarse.stride
+        cells = width // stride, height // stride
+        self.reconcile = Reconcile(model.prior, cells, stride)
+        centre = torch.tensor([[width / 2 - 0.5, height / 2 - 0.5]])
+        poses = [about(turn(*pose)[None], centre, centre)[0] for pose in OTHER_POSES]
+        there = [sources(torch.linalg.inv(pose[:, :2]), (width, height), 1, before=-pose[:, 2]) for pose in poses]
+        back = [sources(pose[:, :2], cells, stride, after=pose[:, 2]) for pose in poses]
+        self.register_buffer("there", torch.stack(there))
+        self.register_buffer("back", torch.stack(back))
+
+    def forward(self, pictures: Tensor) -> Look:
+        """Landmarks of pictures."""
+        config, whole = self.config, pictures.int()
+        details = self.shrink_picture(whole)
+        points, trust = self.locate_coarse(self.shrink_detail(details).float())
+        points = rescale(points, config.frame, config.detail)
+        found = refine(self.fine, details, points, window=config.window, passes=config.passes)
+        trust = trust * found.confidence
+        if self.finest is None:
+            return found._replace(confidence=trust)
+        points = rescale(found.points, config.detail, config.picture)
+        last = refine(self.finest, whole, points, window=config.finest_window, passes=config.passes)
+        margin = torch.minimum(found.margin, last.margin)
+        return last._replace(confidence=trust * last.confidence, margin=margin)
+
+    def locate_coarse(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """As `HeatmapModel.locate_coarse`: (B, K, 2) frame px and (B, K) confidence, of (B, 3, h, w) on 0 to 255."""
+        shown = torch.stack([frames, *(sample(frames, grid) for grid in self.there)], 1)
+        seen = self.coarse(shown.flatten(0, 1) / 255).unflatten(0, (-1, 1 + len(OTHER_POSES)))
+        once = total = seen[:, 0]
+        for number, grid in enumerate(self.back, 1):
+            total = total + sample(seen[:, number], grid)
+        again = F.log_softmax((total / (1 + len(OTHER_POSES))).flatten(2), -1).view(once.shape)
+        both, confidences = self.choose(torch.stack([once, again], 1).flatten(0, 1))
+        both, confidences = both.unflatten(0, (-1, 2)), confidences.unflatten(0, (-1, 2))
+        doubtful = confidences[:, 0].amin(1)[:, None] < DOUBT
+        points = torch.where(doubtful[..., None], both[:, 1], both[:, 0])
+        return points, torch.where(doubtful, confidences[:, 1], confidences[:, 0])
+
+    def choose(self, log_maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Landmarks (B, K, 2) frame px, and confidence, from maps (B, K, h, w)."""
+        stride = self.coarse.stride
+        guide = self.reconcile(log_maps.double()).float()
+        points, _ = decode(F.log_softmax(guide.flatten(2), -1).view(guide.shape), stride)
+        return points, decode(log_maps, stride, guide=guide)[1]
+
+
+def refine(network: UNet, pictures: Tensor, points: Tensor, *, window: int, passes: int) -> Look:
+    """Landmarks from windows around first guesses, as `heatmap.refine`.
 
     Args:
-        source: px of the picture.
-        target: px of the smaller one.
+        network: answers in a window.
+        pictures: (B, 3, H, W) int32.
+        points: (B, K, 2) px of the picture.
+        window: side, px.
+        passes: how often a window is cut.
+    """
+    k = points.shape[1]
+    found, off_centre = Look(points, points[..., 0], points[..., 0], points[..., 0]), None
+    for _ in range(passes):
+        cut, corner = windows(pictures, found.points, window)
+        maps = network(cut.float() / 255)
+        own = maps.unflatten(0, (-1, k)).flatten(1, 2).index_select(1, torch.arange(k) * (k + 1))
+        local, mass = decode(own, network.stride)
+        off = (local - (window - 1) / 2).abs().amax(-1)
+        edge = (found.points - found.points.floor() - 0.5).abs().amin(-1)
+        margin = torch.minimum(edge, (off - OFF_CENTRE * window).abs())
+        seen = Look(local + corner, mass, deviation(own, local, network.stride), margin)
+        if off_centre is None:
+            found, off_centre = seen, off > OFF_CENTRE * window
+        else:
+            seen = seen._replace(margin=torch.minimum(found.margin, margin))
+            found = Look(*(torch.where(_like(off_centre, new), new, old) for new, old in zip(seen, found, strict=True)))
+            off_centre = off_centre & (off > OFF_CENTRE * window)
+    return found
+
+
+def _like(condition: Tensor, value: Tensor) -> Tensor:
+    return condition[..., None] if value.dim() > condition.dim() else condition
+
+
+def windows(pictures: Tensor, centres: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Cut square windows around points at whole pixels, as `augment.windows`.
+
+    Args:
+        pictures: (B, 3, H, W).
+        centres: (B, K, 2) px of the picture.
+        side: px of the window.
 
     Returns:
-        (T, target) positions, (T, target) whole weights, and the power of two they sum to.
-
-    Source: the antialiased bilinear resampling of bytes of torch and Pillow: a triangle as wide as two pixels of the
-        smaller picture, in fixed point.
+        (B * K, 3, side, side), and (B, K, 2) px of the picture at which each window's pixel (0, 0) lies.
     """
-    scale = source / target
-    support = max(scale, 1.0)
-    centre = scale * (np.arange(target) + 0.5)
-    first = np.maximum((centre - support + 0.5).astype(np.int64), 0)
-    end = np.minimum((centre + support + 0.5).astype(np.int64), source)
-    places = first + np.arange(2 * int(np.ceil(support)) + 1)[:, None]
-    shares = np.maximum(1 - np.abs((places - centre + 0.5) * (1 / support)), 0) * (places < end)
-    shares /= shares.sum(0)
-    bits = 0
-    while int(0.5 + shares.max() * (1 << (bits + 1))) < WIDEST_WEIGHT and bits < 22:
-        bits += 1
-    weights = (0.5 + shares * (1 << bits)).astype(np.int32)
-    used = weights.any(1)
-    return np.minimum(places, source - 1)[used], weights[used], bits
+    height, width = pictures.shape[-2:]
+    corner = torch.round(centres).long() - side // 2
+    steps = torch.arange(side)
+    columns = (corner[..., 0, None] + steps).clamp(0, width - 1)
+    rows = (corner[..., 1, None] + steps).clamp(0, height - 1)
+    index = (rows[..., :, None] * width + columns[..., None, :]).flatten(1)
+    cut = torch.gather(pictures.flatten(2), 2, index[:, None].expand(-1, 3, -1))
+    return cut.unflatten(2, (-1, side, side)).transpose(1, 2).flatten(0, 1), corner.float()
+
+
+def sources(
+    linear: Tensor, size: tuple[int, int], stride: int, *, before: Tensor | float = 0.0, after: Tensor | float = 0.0
+) -> Tensor:
+    """Where the cells of a picture or map come from, (1, height, width, 2), as `F.grid_sample` wants to be told.
+
+    Args:
+        linear: (2, 2) turns and enlarges cells to their sources.
+        size: (width, height) cells.
+        stride: px per cell.
+        before: (2,) added to the cells, px.
+        after: (2,) added to the sources, px.
+    """
+    x, y = (cell_centres(n, stride, linear.device) for n in size)
+    cells = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).reshape(-1, 2)
+    source = torch.einsum("ij,pj->pi", linear, cells + before) + after
+    extent = stride * torch.tensor(size, dtype=torch.float32)
+    return ((2 * source + 1) / extent - 1).view(1, size[1], size[0], 2)
+
+
+def sample(values: Tensor, grid: Tensor) -> Tensor:
+    """Values (B, C, h, w) at the places of `sources`, bilinearly; outside, the border is repeated."""
+    return F.grid_sample(values, grid.expand(len(values), -1, -1, -1), padding_mode="border", align_corners=False)
 
 
 class Shrink(nn.Module):
@@ -69,40 +199,62 @@ class Shrink(nn.Module):
 
     def __init__(self, source: tuple[int, int], target: tuple[int, int]) -> None:
         super().__init__()
-        self.bits = []
-        for axis, (before, after) in enumerate(zip(source, target, strict=True)):
-            places, weights, bits = taps(before, after)
-            self.register_buffer(f"places_{axis}", torch.from_numpy(places))
-            self.register_buffer(f"weights_{axis}", torch.from_numpy(weights))
-            self.bits.append(bits)
+        self.axes = [taps(before, after) for before, after in zip(source, target, strict=True)]
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Smaller pictures."""
-        for axis, bits in enumerate(self.bits):
-            places, weights = self.get_buffer(f"places_{axis}"), self.get_buffer(f"weights_{axis}")
-            shape = (1, -1) if axis == 0 else (-1, 1)
-            total = torch.zeros((), dtype=torch.int32)
-            for place, weight in zip(places, weights, strict=True):
-                total = total + torch.index_select(pictures, 3 - axis, place) * weight.view(shape)
-            pictures = ((total + (1 << (bits - 1))) // (1 << bits)).clamp(max=255)
+        for axis, (places, weights, bits) in zip((3, 2), self.axes, strict=True):
+            column = weights[..., None] if axis == 2 else weights
+            total: Tensor | int = 1 << (bits - 1)
+            for place, weight in zip(places, column, strict=True):
+                total = pictures.index_select(axis, place) * weight + total
+            assert isinstance(total, Tensor)
+            pictures = (total // (1 << bits)).clamp(max=255)
         return pictures
 
 
-def inverse(matrices: Tensor) -> Tensor:
-    """Inverses of (B, n, n) symmetric positive definite matrices, by elimination.
+def taps(source: int, target: int) -> tuple[Tensor, Tensor, int]:
+    """Which pixels make up each pixel of a smaller picture, along one axis, and how much each counts.
 
-    ONNX knows no inverse. With ones on the diagonal no pivoting is needed.
+    Args:
+        source: px of the picture.
+        target: px of the smaller one.
+
+    Returns:
+        (T, target) positions, (T, target) int32 weights, and the power of two they sum to.
+
+    Source: the antialiased bilinear resampling of bytes of torch, which is Pillow's: a triangle as wide as two pixels
+        of the smaller picture, in fixed point with 16 bits for a weight.
     """
-    n = matrices.shape[-1]
-    size = torch.diagonal(matrices, dim1=-2, dim2=-1).rsqrt()
-    left = matrices * size[:, :, None] * size[:, None, :]
-    unit = torch.eye(n, dtype=matrices.dtype)
-    for k in range(n):
-        column, row = left[:, :, k : k + 1], left[:, k : k + 1, :]
-        left = left - (column - unit[:, k : k + 1]) * (row + unit[k : k + 1]) / left[:, k : k + 1, k : k + 1]
-    return left * size[:, :, None] * size[:, None, :]
+    scale = source / target
+    support = max(scale, 1.0)
+    centre = scale * (np.arange(target) + 0.5)
+    first = np.maximum((centre - support + 0.5).astype(np.int64), 0)
+    end = np.minimum((centre + support + 0.5).astype(np.int64), source)
+    places: NDArray[np.int64] = first + np.arange(2 * int(np.ceil(support)) + 1)[:, None]
+    shares = np.maximum(1 - np.abs((places - centre + 0.5) * (1 / support)), 0) * (places < end)
+    shares /= shares.sum(0)
+    bits = 0
+    while int(0.5 + shares.max() * (1 << (bits + 1))) < WIDEST_WEIGHT and bits < MOST_BITS:
+        bits += 1
+    weights = (0.5 + shares * (1 << bits)).astype(np.int32)
+    used = weights.any(1)
+    return torch.from_numpy(np.minimum(places, source - 1)[used]), torch.from_numpy(weights[used]), bits
 
 
-class Pose:
-    """Turn, scaling and shift that bring one configuration nearest to another: w = factor * z + shift, as complex numbers.
+class EBNetGraph(nn.Module):
+    """A network of the paper, as `EBNet.answer`.
+
+    Shape:
+        (B, 3, H, W) uint8 -> `Look`.
     """
+
+    def __init__(self, model: EBNet) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pictures: Tensor) -> Look:
+        """Landmarks of pictures; it knows no confidence."""
+        points = self.model.locate(pictures)
+        unknown = torch.full_like(points[..., 0], torch.nan)
+        return Look(points, unknown, unknown, torch.full_like(unknown, torch.inf))

@@ -86,9 +86,7 @@ class HeatmapConfig(BaseModel):
         finer still, the last windows are cut at the resolution of the median photograph.
         """
         width, height = np.median(np.array(sizes), axis=0)
-        sides = range(FRAME_STEP, FRAME_AREA // FRAME_STEP + 1, FRAME_STEP)
-        frames = [(w, h) for w in sides for h in sides if w * h <= FRAME_AREA]
-        frame = max(frames, key=lambda f: (round(min(f[0] / width, f[1] / height), 6), -f[0] * f[1]))
+        frame = frame_of(sizes, FRAME_AREA, FRAME_STEP)
         native = max(width / frame[0], height / frame[1])
         magnification = min(MAX_MAGNIFICATION, max(MIN_MAGNIFICATION, native))
         chosen = cls(
@@ -120,6 +118,14 @@ class HeatmapConfig(BaseModel):
         """Of the image-processing method that is asked where to look."""
         read = {"n_landmarks": self.n_landmarks, "picture": self.detail, "references": self.references}
         return ClassicalConfig.read(read)
+
+
+def frame_of(sizes: list[tuple[int, int]], area: int, step: int) -> tuple[int, int]:
+    """(width, height), multiples of a step, at most of this area, that show the median photograph largest."""
+    width, height = np.median(np.array(sizes), axis=0)
+    sides = range(step, area // step + 1, step)
+    frames = [(w, h) for w in sides for h in sides if w * h <= area]
+    return max(frames, key=lambda f: (round(min(f[0] / width, f[1] / height), 6), -f[0] * f[1]))
 
 
 def _enlarged(size: tuple[int, int], factor: float) -> tuple[int, int]:

@@ -17,10 +17,13 @@ from pronotum.augment import (
     Augmentation,
     about,
     jitter,
+    mirror,
     move,
     paste,
+    relabel,
     relight,
     sample_linear,
+    sample_mirrored,
     uniform,
     warp,
     windows,
@@ -124,7 +127,7 @@ class HeatmapTrainer:
     def stages(self) -> list[Stage]:
         """Coarse, then fine, then finest where there is such a network."""
         points = self.examples.points[self._at(self.train)]
-        self.model.learn_shapes(points)
+        self.model.learn_shapes(self._with_mirrored(points))
         if self.model.guide is not None:
             chosen = self.train[torch.from_numpy(choose_references(self.model.guide.config, points.cpu().numpy()))]
             self.model.keep_references(self.examples.details[self._at(chosen)], self.examples.points[self._at(chosen)])
@@ -155,6 +158,13 @@ class HeatmapTrainer:
             for name, network, size, steps, epochs in plan
         ]
 
+    def _with_mirrored(self, points: Tensor) -> Tensor:
+        """Configurations (n, K, 2) and, where pictures are mirrored, their mirror images, with labels swapped."""
+        partners = self.examples.partners
+        if not partners or self.settings.augmentation.mirror == 0:
+            return points
+        return torch.cat([points, (points * points.new_tensor([-1.0, 1.0]))[:, list(partners)]])
+
     def _optimiser(self, network: nn.Module) -> torch.optim.Optimizer:
         return torch.optim.AdamW(network.parameters(), self.settings.rate, weight_decay=self.settings.decay)
 
@@ -167,11 +177,13 @@ class HeatmapTrainer:
         extent, augmentation = torch.tensor(frame, dtype=torch.float32), self.settings.augmentation
         for index in self._batches(size, generator):
             n = len(index)
-            linear = sample_linear(n, augmentation, generator)
+            mirrored = sample_mirrored(n, augmentation, self.examples.partners, generator)
+            linear = mirror(sample_linear(n, augmentation, generator), mirrored)
             centre = (extent / 2 - 0.5).expand(n, 2)
             shift = uniform((n, 2), generator) * augmentation.shift * extent
             matrices = about(linear, centre, centre + shift)
             points = move(matrices, self.model.to_frame(self.examples.points[self._at(index)].cpu()))
+            points = relabel(points, mirrored, self.examples.partners)
             points, displacements = self._bend(points, generator)
             frames = self.examples.frames[self._at(index)].to(self.device)
             pictures = warp(frames, matrices.to(self.device), frame, displacements) / 255
@@ -229,12 +241,16 @@ class HeatmapTrainer:
             )
 
     def _landmarks(self, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of (n,) specimens and (n,) which landmark: as many of each specimen as there is room for."""
+        """Batches of (n,) specimens and (n,) which landmark: as many of each specimen as there is room for.
+
+        A missing landmark only comes where a specimen has no others left; it does not count then.
+        """
         n_landmarks = self.model.config.n_landmarks
         per_picture = min(n_landmarks, max(1, CROPS_PER_BATCH // size))
         for index in self._batches(size, generator):
-            channel = torch.rand(len(index), n_landmarks, generator=generator).argsort(1)[:, :per_picture].reshape(-1)
-            yield index.repeat_interleave(per_picture), channel
+            missing = self.examples.points[self._at(index)].isnan().any(-1).cpu()
+            order = (torch.rand(len(index), n_landmarks, generator=generator) + missing).argsort(1)
+            yield index.repeat_interleave(per_picture), order[:, :per_picture].reshape(-1)
 
     def _window_loss(
         self,
@@ -253,7 +269,10 @@ class HeatmapTrainer:
         n = len(index)
         centres = torch.nan_to_num(points) + jitter(n, window, spread, generator).to(points.device)
         cut, corner = windows(pictures, index, centres, round(window * WINDOW_MARGIN))
-        linear = sample_linear(n, self.settings.augmentation, generator)
+        mirrored = sample_mirrored(n, self.settings.augmentation, self.examples.partners, generator)
+        linear = mirror(sample_linear(n, self.settings.augmentation, generator), mirrored)
+        if mirrored.any():
+            channel = torch.where(mirrored, torch.tensor(self.examples.partners)[channel], channel)
         outer = torch.full((n, 2), (cut.shape[-1] - 1) / 2)
         inner = torch.full((n, 2), (window - 1) / 2) + uniform((n, 2), generator) / 2
         matrices = about(linear, outer, inner).to(self.device)

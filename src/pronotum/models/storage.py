@@ -49,7 +49,7 @@ def save(path: Path, model: StoredModel) -> None:
         "pronotum": __version__,
         "architecture": model.architecture,
         "config": model.network.config.model_dump(mode="json"),
-        "scheme": {"names": model.scheme.names, "pairs": model.scheme.pairs, "curves": model.scheme.curves},
+        "scheme": model.scheme.as_plain(),
         "card": model.card,
     }
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in model.network.state_dict().items()}
@@ -84,11 +84,7 @@ def load(path: Path, device: torch.device | None = None) -> StoredModel:
     try:
         network = kind.build(kind.read_config(header["config"]))
         network.load_state_dict(tensors)
-        scheme = Scheme(
-            tuple(header["scheme"]["names"]),
-            tuple((left, right) for left, right in header["scheme"]["pairs"]),
-            tuple(tuple(curve) for curve in header["scheme"]["curves"]),
-        )
+        scheme = Scheme.from_plain(header["scheme"])
     except (ValidationError, RuntimeError, KeyError, TypeError, ValueError) as error:
         first = str(error).splitlines()[0]
         raise UserError(path, found=f"damaged model ({first})", remedy="copy or train it again") from None

@@ -49,6 +49,11 @@ class UNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Log-probability maps (B, K, H / stride, W / stride)."""
+        maps = self.maps(images)
+        return F.log_softmax(maps.flatten(2), -1).view_as(maps)
+
+    def maps(self, images: Tensor) -> Tensor:
+        """The same before the softmax: any real numbers."""
         features = [self.encoder[0](self.stem(images - 0.5))]
         for block in self.encoder[1:]:
             features.append(block(F.max_pool2d(features[-1], 2)))
@@ -56,8 +61,8 @@ class UNet(nn.Module):
         for level in range(len(features) - 2, -1, -1):
             larger = F.interpolate(answer, size=features[level].shape[-2:], mode="bilinear", align_corners=False)
             answer = self.decoder[level](larger + self.lateral[level](features[level]))
-        maps = self.head(answer)
-        return F.log_softmax(maps.flatten(2), -1).view_as(maps)
+        maps: Tensor = self.head(answer)
+        return maps
 
 
 def cell_centres(n: int, stride: int, device: torch.device) -> Tensor:

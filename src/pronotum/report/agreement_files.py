@@ -76,6 +76,7 @@ def as_json(evidence: Evidence, verdict: Verdict, rules: Rules) -> dict[str, Any
     found = {
         "pronotum": __version__,
         "n_specimens": len(sets.specimens),
+        "n_with_scale": sets.scales.n_in_mm,
         "landmark_names": list(sets.landmarks),
         "verdict": _verdict(verdict),
         "rules": rules.model_dump(),

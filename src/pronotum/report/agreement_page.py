@@ -141,6 +141,12 @@ def unknown(evidence: Evidence, verdict: Verdict) -> list[str]:
         f"Whether this holds for other species, populations, cameras or ways of mounting than those of these "
         f"{len(sets.specimens)} specimens."
     )
+    n, n_scaled = len(sets.specimens), sets.scales.n_in_mm
+    if 0 < n_scaled < n:
+        said.append(
+            f"How large errors are in mm on {n - n_scaled} of the {n} specimens, whose scale is not known: figures in "
+            "mm are of the others."
+        )
     if not sets.groups:
         said.append("Whether groups (sex, population, treatment) differ in the same way in both sets: none were given.")
     return said

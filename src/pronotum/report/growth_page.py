@@ -37,10 +37,11 @@ def write(data: Dataset, sizes: Sequence[int], predicted: FloatArray, folder: Pa
     Returns:
         what docs/json.md says of ``learning-curve``.
     """
-    scales = Scales.of(data.points, list(data.sizes), [specimen.scale for specimen in data.landmarks])
+    scales = Scales.of(data.points, list(data.sizes), data.scales)
     percent = np.stack([distances(points, data.points) for points in predicted]) * scales.percent[:, None]
     baseline = float(np.nanmean(mean_shape_distances(mean_shape(data.points), data.points) * scales.percent[:, None]))
-    table = growth.curve_table(sizes, percent, data.scheme.names, predicted, data.points, seed=seed)
+    names, sliders = data.scheme.names, data.scheme.sliders
+    table = growth.curve_table(sizes, percent, names, predicted, data.points, sliders=sliders, seed=seed)
     with replacing(folder / "learning_curve.csv") as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g")
     then = round(AHEAD * sizes[-1])

@@ -26,6 +26,7 @@ def overlay(
     *,
     manual: FloatArray | None = None,
     radii: FloatArray | None = None,
+    numbers: Sequence[int] | None = None,
     width: int = WIDTH,
     marks: float = 1.0,
 ) -> Image.Image:
@@ -37,6 +38,7 @@ def overlay(
             with them; NaN is left out.
         manual: (K, 2) landmarks to compare with, drawn as cyan circles joined to the crosses.
         radii: (K,) px of the photograph, drawn as yellow circles about the crosses; NaN is left out.
+        numbers: (K,) of the landmarks, where they are not 1 to K.
         width: of the picture in px at most; small photographs are enlarged to half of it.
         marks: how many times as large as usual crosses, circles and numbers are; for pictures shown small.
 
@@ -62,7 +64,7 @@ def overlay(
         if np.isfinite([*place, radius]).all():
             x, y = place
             draw.ellipse([x - radius, y - radius, x + radius, y + radius], outline=DOUBT, width=2)
-    for number, place in enumerate(shown, start=1):
+    for number, place in zip(numbers or range(1, len(shown) + 1), shown, strict=True):
         if not np.isnan(place).any():
             _cross(draw, place, unit, PREDICTED)
             spot = (place[0] + 1.6 * unit, place[1] - 1.6 * unit)
@@ -70,9 +72,11 @@ def overlay(
     return picture
 
 
-def one(photograph: Path, points: FloatArray, path: Path, *, radii: FloatArray | None = None) -> None:
-    """Write the overlay of one photograph as PNG."""
-    _save(overlay(photograph, points, radii=radii), path)
+def all_of(photograph: Path, specimens: Sequence[tuple[FloatArray, FloatArray]], path: Path) -> None:
+    """Write the overlay of a photograph as PNG, with the landmarks (K, 2) and radii (K,) of each of its specimens."""
+    points, radii = (np.concatenate(one) for one in zip(*specimens, strict=True))
+    numbers = [number for own, _ in specimens for number in range(1, len(own) + 1)]
+    _save(overlay(photograph, points, radii=radii, numbers=numbers), path)
 
 
 def sheet(data: Dataset, path: Path, *, limit: int = 24, columns: int = 4) -> list[Problem]:

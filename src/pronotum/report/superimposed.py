@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pronotum.evaluation.evidence import Evidence, Sets
 from pronotum.landmarks import FloatArray
 from pronotum.morphometrics.pairing import complete_pairs
-from pronotum.morphometrics.procrustes import generalized_procrustes
+from pronotum.morphometrics.sliding import superimpose
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ def superimpose_sets(evidence: Evidence) -> Superimposed:
     sets, n = evidence.sets, evidence.shape.n
     used = complete(sets)
     manual = sets.manual[used]
-    aligned = generalized_procrustes(np.concatenate([manual, sets.predicted[used]]))
+    aligned = superimpose(np.concatenate([manual, sets.predicted[used]]), sets.sliders)
     turn = upright(aligned.mean, manual)
     factor = sets.scales.mm[used] if evidence.shape.size_unit == "mm" else np.ones(n)
     return Superimposed(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PureWindowsPath
 from typing import Any
 
 import numpy as np
 
 from pronotum.data import Dataset, Problem
+from pronotum.doctor import shapes
 from pronotum.evaluation.verdict import Verdict
 from pronotum.morphometrics.superimposition import centroid_size
 
@@ -20,11 +22,17 @@ def as_texts(problems: Sequence[Problem]) -> list[str]:
     return [str(problem) for problem in problems]
 
 
-def data_summary(data: Dataset, problems: Sequence[Problem]) -> dict[str, Any]:
-    """What `pronotum check` found."""
+def data_summary(data: Dataset, problems: Sequence[Problem], strange: Sequence[Problem] = ()) -> dict[str, Any]:
+    """What `pronotum check` found.
+
+    Args:
+        data: the specimens.
+        problems: what was left out.
+        strange: specimens whose scale cannot be right.
+    """
     points = data.points
     sizes = sorted(set(data.sizes))
-    scales = [specimen.scale for specimen in data.landmarks if specimen.scale is not None]
+    scales = [scale for scale in data.scales if scale is not None]
     extent = np.array(data.sizes, dtype=float)[:, None, :]
     outside = np.asarray((points < -0.5) | (points > extent - 0.5))
     outside_names = [name for name, out in zip(data.names, np.any(outside, axis=(1, 2)), strict=True) if out]
@@ -34,10 +42,15 @@ def data_summary(data: Dataset, problems: Sequence[Problem]) -> dict[str, Any]:
         "specimens": len(data),
         "photographs": len(set(data.photographs)),
         "landmarks": data.scheme.n_landmarks,
+        "semilandmarks": data.scheme.n_landmarks - data.scheme.n_fixed,
+        "curves": len(data.scheme.curves),
+        "with_unused_curves": sum(bool(specimen.curves) for specimen in data.landmarks),
+        "other_order": other_orders(data),
         "missing_landmarks": int(np.isnan(points[..., 0]).sum()),
         "photograph_sizes": [list(size) for size in sizes],
         "with_scale": len(scales),
         "scales": sorted(set(scales))[:10],
+        "scale_problems": as_texts(strange),
         "outside_photograph": outside_names,
         "centroid_size_percent_of_diagonal": {
             "min": float(np.nanmin(relative) * 100),
@@ -47,17 +60,49 @@ def data_summary(data: Dataset, problems: Sequence[Problem]) -> dict[str, Any]:
     }
 
 
+def other_orders(data: Dataset) -> list[str]:
+    """Which specimens seem to have their landmarks in another order than most, and in which.
+
+    The specimen on the picture that the scheme names as its reference is said to be it.
+    """
+    fixed = data.points[:, : data.scheme.n_fixed]
+    found = shapes.other_orders(fixed, data.sizes, data.names)
+    shown = PureWindowsPath(data.scheme.reference).name.casefold()
+    said = []
+    for one in found:
+        order = one.change.order if one.change else ()
+        names = data.scheme.names
+        moved = [f"{names[k]} digitised as {names[at]}" for k, at in enumerate(order) if k != at]
+        reference = " (the reference of the scheme)" if data.photographs[one.specimen].name.casefold() == shown else ""
+        said.append(f"{one.name}{reference}: {', '.join(moved[:3])}" + (", ..." if len(moved) > 3 else ""))
+    return said
+
+
 def data_text(summary: Mapping[str, Any]) -> str:
     """The summary of `data_summary` for people."""
     sizes = summary["photograph_sizes"]
     shown = ", ".join(f"{width}x{height}" for width, height in sizes[:4]) + (" ..." if len(sizes) > 4 else "")
     n = summary["specimens"]
     lines = [
-        f"{n} specimens on {summary['photographs']} photographs ({shown} px), {summary['landmarks']} landmarks each",
+        f"{n} specimens on {summary['photographs']} photographs ({shown} px), {summary['landmarks']} landmarks each"
+        + (
+            f", {summary['semilandmarks']} of them on {_count(summary['curves'], 'curve')}" if summary["curves"] else ""
+        ),
         f"missing landmarks: {summary['missing_landmarks']}",
         f"scale: in {summary['with_scale']} of {n} records"
         + ("" if summary["with_scale"] in (0, n) else " - mm will be given for these only"),
     ]
+    strange = summary["scale_problems"]
+    lines += [f"WARNING: scale: {problem}" for problem in strange[:5]]
+    lines += [f"WARNING: scale: and {len(strange) - 5} more"] if len(strange) > 5 else []
+    if summary["with_unused_curves"]:
+        lines.append(
+            f"curves: in {summary['with_unused_curves']} of {n} records, not used; a scheme makes semilandmarks of "
+            "them (docs/scheme.md)"
+        )
+    others = summary["other_order"]
+    lines += [f"WARNING: landmark order of {one} - see pronotum doctor" for one in others[:5]]
+    lines += [f"WARNING: landmark order of {len(others) - 5} more"] if len(others) > 5 else []
     if summary["outside_photograph"]:
         names = summary["outside_photograph"]
         listed = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
@@ -93,6 +138,10 @@ def verdict_text(verdict: Verdict) -> str:
         more = f" and {len(verdict.review) - 12} more" if len(verdict.review) > 12 else ""
         lines.append(f"look at: {', '.join(verdict.review[:12])}{more}")
     return "\n".join(lines)
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def _number(value: float | None, width: int) -> str:

@@ -1,0 +1,535 @@
+"""The state of a project: landmarks of every photograph, who changed them, and the files that hold them.
+
+A project is a folder of photographs. The landmark file beside them holds what a person placed or accepted, and nothing
+else. Every change is in the journal, on disk, before the landmark file is replaced; what a crash left between the two
+is put into the landmark file when the project is opened again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import RLock
+from typing import Any, Literal
+
+import numpy as np
+
+from pronotum import images, schemes
+from pronotum.data import Catalogue, Problem
+from pronotum.desk.journal import Entry, Journal, sync_folder
+from pronotum.desk.states import Edit, History, Refused, State, apply, same_points
+from pronotum.errors import UserError
+from pronotum.formats import tps
+from pronotum.landmarks import FloatArray, Landmarks, Scheme
+
+LANDMARKS = "landmarks.tps"
+PRIVATE = ".desk"
+"""Folder of the desk's own files; hidden, so that no command takes what lies in it for photographs."""
+_NOT_MANUAL = ("predictions.tps",)
+
+
+class Conflict(UserError):
+    """Another window, or another program, has changed the specimen meanwhile.
+
+    Attributes:
+        specimen: as it is now.
+    """
+
+    def __init__(self, specimen: Specimen) -> None:
+        history = specimen.history
+        by = f" by {history.by}" if history.by else ""
+        super().__init__(specimen.key, found=f"changed meanwhile{by}", remedy="keep that, or put yours on top")
+        self.specimen = specimen
+
+
+@dataclass(frozen=True, eq=False)
+class Specimen:
+    """A photograph, or one of several specimens on it.
+
+    Attributes:
+        key: its name in the desk: the photograph's path in the project; ``#2`` and so on for further records of it.
+        photograph: the file.
+        image: what the landmark file calls the photograph.
+        size: width and height, px, after EXIF orientation.
+        history: what a person has said of it.
+        record: what the landmark file had; None = nothing.
+        id: its ID in the landmark file.
+    """
+
+    key: str
+    photograph: Path
+    image: str
+    size: tuple[int, int]
+    history: History = field(repr=False)
+    record: Landmarks | None = field(default=None, repr=False)
+    id: str = ""
+
+    @property
+    def state(self) -> State:
+        """What is said of it now."""
+        return self.history.state
+
+    @property
+    def name(self) -> str:
+        """What the landmark file's other readers call it (`landmarks.Landmarks.name`)."""
+        return Landmarks(self.state.points, image=self.image, id=self.id).name
+
+    def landmarks(self) -> Landmarks:
+        """What the landmark file is to hold."""
+        state = self.state
+        if self.record is None:
+            return Landmarks(state.points, image=self.image, id=self.id, scale=state.scale)
+        # A record without a single landmark of ours keeps its own number of lines (tpsUtil writes LM=0).
+        points = state.points if state.touched or len(self.record.points) > 0 else self.record.points
+        return replace(self.record, points=points, scale=state.scale, names=())
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The photographs of a project, and what is wrong with some."""
+
+    catalogue: Catalogue
+    photographs: dict[str, Path]
+    problems: list[Problem]
+
+
+class Store:
+    """A project that is open. Its methods may be called from several threads.
+
+    Attributes:
+        folder: of the project.
+        who: is at the desk.
+        file: the landmark file.
+        scheme: names, pairs, curves and reference.
+        problems: what was left out.
+        trouble: why the last change is not yet in the landmark file; "" = it is.
+    """
+
+    def __init__(self, folder: Path, who: str, *, clock: Callable[[], str] | None = None) -> None:
+        if not folder.is_dir():
+            raise UserError(folder, found="no such folder", remedy="name the folder of your photographs")
+        self.folder, self.who = folder.resolve(), who
+        self._clock = clock or (lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+        self._lock = RLock()
+        self._claim()
+        try:
+            self.file = landmark_file(self.folder)
+            self._open()
+        except UserError:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        self.journal = Journal(self.folder / PRIVATE / "journal.jsonl")
+        self.trouble = ""
+        self._n = 0
+        self._pending: list[Entry] = []
+        self._specimens: dict[str, Specimen] = {}
+        self._order: list[str | Landmarks] = []
+        self.problems: list[Problem] = []
+        self.reload()
+
+    def _claim(self) -> None:
+        """Make the desk's own folder, and sure that it and nothing else is what we write to."""
+        private = self.folder / PRIVATE
+        if not inside(self.folder, private):
+            raise UserError(private, found="a link that leads out of the project", remedy="remove it")
+        private.mkdir(exist_ok=True)
+        try:
+            import fcntl
+        except ImportError:  # no such locks there
+            return
+        self._claimed = (private / "lock").open("w")
+        try:
+            fcntl.flock(self._claimed, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._claimed.close()
+            found = "open in another desk"
+            raise UserError(self.folder, found=found, remedy="use that one, or end it first") from None
+
+    def close(self) -> None:
+        """Let another desk open the project."""
+        if hasattr(self, "_claimed"):
+            self._claimed.close()
+
+    # What there is
+
+    def __iter__(self) -> Iterator[Specimen]:
+        return iter(list(self._specimens.values()))
+
+    def __len__(self) -> int:
+        return len(self._specimens)
+
+    def get(self, key: str) -> Specimen:
+        """The specimen of this name.
+
+        Raises:
+            Refused: there is none.
+        """
+        try:
+            return self._specimens[key]
+        except KeyError:
+            raise Refused(key, found="no such specimen", remedy="go back to the list") from None
+
+    def by_name(self) -> dict[str, str]:
+        """Keys by what commands call the specimens."""
+        return {one.name: one.key for one in self}
+
+    def dimensions(self, image: str) -> tuple[int, int] | None:
+        """Width and height, px, of the photograph a landmark file names; None = not known."""
+        return self._catalogue.dimensions(image)
+
+    @property
+    def n_landmarks(self) -> int:
+        """Number of landmarks that are digitised one by one; 0 = the scheme is not defined yet."""
+        return self.scheme.n_fixed
+
+    @property
+    def accepted(self) -> list[Specimen]:
+        """Specimens that are finished."""
+        return [one for one in self if one.state.accepted]
+
+    # Changes
+
+    def edit(
+        self,
+        key: str,
+        revision: int,
+        edit: Edit,
+        *,
+        predicted: FloatArray | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> Specimen:
+        """Make a change, keep it, and give back the specimen as it is then.
+
+        Args:
+            key: the specimen.
+            revision: that was on the screen.
+            edit: the change.
+            predicted: (K, 2) what was on the screen for landmarks without a place; of an acceptance.
+            more: what the journal is to keep beside.
+
+        Raises:
+            Conflict: the specimen was changed meanwhile.
+            Refused: the change cannot be made.
+        """
+        with self._lock:
+            specimen = self._current(key, revision)
+            after = apply(specimen.state, edit, specimen.size, predicted)
+            if after.same(specimen.state):
+                return specimen
+            landmark = None if edit.landmark is None else edit.landmark + 1
+            return self._keep(specimen, edit.what, after, landmark, more)
+
+    def undo(self, key: str, revision: int, what: Literal["undo", "redo"] = "undo") -> Specimen:
+        """Undo the last change of a specimen, or redo the last undone one; also after the desk was closed.
+
+        Raises:
+            Conflict: the specimen was changed meanwhile.
+            Refused: there is nothing to undo.
+        """
+        with self._lock:
+            specimen = self._current(key, revision)
+            return self._keep(specimen, what, specimen.history.target(what).resized(self.n_landmarks))
+
+    def bring_in(self, records: Sequence[Landmarks]) -> tuple[list[str], list[Problem]]:
+        """Take over records of another landmark file for specimens without landmarks.
+
+        Returns:
+            keys of the specimens that got landmarks, and the records that were left out.
+        """
+        taken, left = [], []
+        with self._lock:
+            self._look_outside()
+            for record in records:
+                found = self._catalogue.match(record.image, record.id)
+                key = self._keys.get(found, "") if isinstance(found, Path) else ""
+                if isinstance(found, str) or not key:
+                    left.append(Problem(record.name, str(found) if isinstance(found, str) else "cannot be opened"))
+                    continue
+                specimen, state = self._specimens[key], _state_of(record, self.n_landmarks)
+                if same_points(specimen.state.points, state.points):
+                    continue
+                if specimen.state.touched:
+                    left.append(Problem(record.name, "has landmarks here already; yours were kept"))
+                    continue
+                self._keep(specimen, "import", state, save=False)
+                taken.append(key)
+            self._save()
+        return taken, left
+
+    def set_scheme(self, scheme: Scheme) -> None:
+        """Take another scheme: other names or pairs, or more landmarks; fewer only while nothing is digitised.
+
+        Raises:
+            Refused: fewer landmarks than specimens have.
+        """
+        with self._lock:
+            self._look_outside()
+            n_before, n = self.n_landmarks, scheme.n_fixed
+            if n < n_before and any(one.state.touched for one in self):
+                raise Refused(
+                    "scheme",
+                    found=f"{n} landmarks, and specimens with {n_before}",
+                    expected=f"at least {n_before}",
+                    remedy="keep the landmark, and mark it as missing where you do not want it",
+                )
+            schemes.write(self.folder / schemes.NAME, scheme)
+            self.scheme = scheme
+            for specimen in self:
+                if specimen.state.touched and n != n_before:
+                    self._keep(specimen, "scheme", specimen.state.resized(n), save=False)
+                elif n != n_before:
+                    state = State.empty(n) if n < n_before else specimen.state.resized(n)
+                    self._specimens[specimen.key] = replace(specimen, history=replace(specimen.history, state=state))
+            self._save()
+
+    def _current(self, key: str, revision: int) -> Specimen:
+        self._look_outside()
+        specimen = self.get(key)
+        if specimen.history.revision != revision:
+            raise Conflict(specimen)
+        return specimen
+
+    def _keep(
+        self,
+        specimen: Specimen,
+        what: str,
+        after: State,
+        landmark: int | None = None,
+        more: Mapping[str, Any] | None = None,
+        *,
+        save: bool = True,
+    ) -> Specimen:
+        """Journal, memory, landmark file, in this order."""
+        at, before = self._clock(), specimen.state.as_plain()
+        by = "another program" if what == "outside" else self.who
+        entry = Entry(
+            self._n + 1, at, by, what, specimen.key, before, after.as_plain(), landmark, dict(more) if more else None
+        )
+        self.journal.append(entry)
+        self._pending.append(entry)
+        self._n += 1
+        changed = replace(specimen, history=specimen.history.step(what, after, by, at))
+        if changed.record is None and not changed.id and after.touched:
+            changed = replace(changed, id=self._free_id())
+        self._specimens[specimen.key] = changed
+        if specimen.key not in self._order:
+            self._order.append(specimen.key)
+        if save:
+            self._save()
+        return changed
+
+    def _free_id(self) -> str:
+        """The number after the largest ID that is a number."""
+        known = [item.id for item in self._order if isinstance(item, Landmarks)] + [one.id for one in self]
+        return str(max((int(one) for one in known if one.isdecimal()), default=0) + 1)
+
+    # Files
+
+    def _save(self) -> None:
+        """Put everything into the landmark file. Where that fails the journal has it: `trouble` says so."""
+        written = []
+        for item in self._order:
+            if isinstance(item, Landmarks):
+                written.append(item)
+            elif self._specimens[item].record is not None or self._specimens[item].state.touched:
+                written.append(self._specimens[item].landmarks())
+        sizes = {one.image: one.size for one in self}
+        try:
+            if written:
+                tps.save(self.file, written, lambda name: sizes.get(name) or self._catalogue.dimensions(name))
+                with self.file.open("rb") as file:
+                    os.fsync(file.fileno())
+            else:  # a landmark file without a record is none
+                self.file.unlink(missing_ok=True)
+            sync_folder(self.folder)
+        except (OSError, UserError) as error:
+            self.trouble = f"{self.file.name} could not be written ({error}). Your changes are safe in the journal."
+            return
+        self.trouble, self._pending = "", []
+        self._seen = _signature(self.file)
+        self.journal.confirm(self._n)
+
+    def _look_outside(self) -> None:
+        """Read the landmark file again if another program has changed it."""
+        if _signature(self.file) != self._seen:
+            self._read_file(self._find(), {key: one.history for key, one in self._specimens.items()})
+
+    def reload(self) -> None:
+        """Read everything again: photographs, scheme, landmark file and journal."""
+        with self._lock:
+            for stale in self.folder.glob(f".{self.file.stem[:40]}-*{self.file.suffix}"):
+                stale.unlink()  # what a killed writer left of a file it had not finished
+            found = self._find()
+            entries, saved = self.journal.read()
+            self._n = max((entry.n for entry in entries), default=0)
+            self._pending = [entry for entry in entries if entry.n > saved]
+            self._read_file(found, _histories(entries))
+
+    def _find(self) -> _Found:
+        problems: list[Problem] = []
+        photographs: dict[str, Path] = {}
+        for path in images.find(self.folder):
+            if inside(self.folder, path):
+                photographs[path.relative_to(self.folder).as_posix()] = path
+            else:
+                problems.append(Problem(str(path.relative_to(self.folder)), "a link that leads out of the project"))
+        return _Found(Catalogue(list(photographs.values())), photographs, problems)
+
+    def _read_file(self, found: _Found, histories: Mapping[str, History]) -> None:
+        """Bring photographs, records and histories together.
+
+        A record that differs from its history was changed by another program, which is noted, or is as it was before
+        the last changes, which a crash has kept from it: it gets them.
+        """
+        signature = _signature(self.file)
+        catalogue, problems = found.catalogue, list(found.problems)
+        records = tps.load(self.file, catalogue.dimensions) if self.file.exists() else ()
+        numbered = Scheme.numbered(max((record.n_landmarks for record in records), default=0))
+        scheme = schemes.find(self.folder) or numbered
+        names = _image_names(found.photographs)
+        keys = {path: key for key, path in found.photographs.items()}
+        specimens: dict[str, Specimen] = {}
+        order: list[str | Landmarks] = []
+        for record in records:
+            path = catalogue.match(record.image, record.id)
+            size = catalogue.size(path) if isinstance(path, Path) else Problem(record.name, path)
+            if isinstance(path, str) or isinstance(size, Problem):
+                problems.append(size if isinstance(size, Problem) else Problem(record.name, str(path)))
+                order.append(record)
+                continue
+            key = _free_key(keys[path], specimens)
+            state = _state_of(record, scheme.n_fixed, f"{self.file.name}, {record.name}")
+            specimens[key] = Specimen(key, path, record.image, size, History(state), record, record.id)
+            order.append(key)
+        for key, path in found.photographs.items():
+            size = catalogue.size(path)
+            if isinstance(size, Problem):
+                problems.append(size)
+            elif key not in specimens:
+                empty = History(State.empty(scheme.n_fixed))
+                specimens[key] = Specimen(key, path, names[key], size, empty)
+        positions = {path: at for at, path in enumerate(found.photographs.values())}
+        ordered = sorted(specimens, key=lambda key: positions[specimens[key].photograph])
+        self.scheme, self._catalogue, self._keys = scheme, catalogue, keys
+        self._specimens, self._order = {key: specimens[key] for key in ordered}, order
+        self.problems, self._seen = list(dict.fromkeys(problems)), signature
+        if self._reconcile(histories):
+            self._save()
+
+    def _reconcile(self, histories: Mapping[str, History]) -> bool:
+        """Give each specimen its history; True where the landmark file lacks something."""
+        unsaved, pending = False, list(self._pending)
+        for key, specimen in list(self._specimens.items()):
+            known = histories.get(key)
+            if known is None:
+                continue
+            in_file, told = specimen.state, known.state.resized(self.n_landmarks)
+            known = replace(known, state=told)
+            chain = [entry for entry in pending if entry.specimen == key]
+            states = [State.from_plain(plain) for entry in chain for plain in (entry.before, entry.after)]
+            if _agree(specimen, in_file, told):
+                self._specimens[key] = replace(specimen, history=known)
+            elif any(_agree(specimen, in_file, state.resized(self.n_landmarks)) for state in states):
+                changed = replace(specimen, history=known)
+                self._specimens[key] = replace(changed, id=changed.id or self._free_id())
+                if key not in self._order:
+                    self._order.append(key)
+                unsaved = True
+            else:
+                self._keep(replace(specimen, history=known), "outside", in_file, save=False)
+                unsaved = True
+        return unsaved
+
+
+def landmark_file(folder: Path) -> Path:
+    """The landmark file of a project: ``landmarks.tps``, or the only other TPS file beside the photographs.
+
+    Raises:
+        UserError: several to choose from, or a link that leads out of the project.
+    """
+    path = folder / LANDMARKS
+    if not path.exists():
+        found = sorted(
+            one
+            for one in folder.iterdir()
+            if one.suffix.lower() == ".tps" and not one.name.startswith(".") and one.name not in _NOT_MANUAL
+        )
+        if len(found) > 1:
+            listed = ", ".join(one.name for one in found[:5])
+            remedy = f"call the one with your landmarks {LANDMARKS}"
+            raise UserError(folder, found=f"{len(found)} TPS files ({listed})", expected="one", remedy=remedy)
+        path = found[0] if found else path
+    if not inside(folder, path):
+        raise UserError(path, found="a link that leads out of the project", remedy="put the file itself there")
+    return path
+
+
+def inside(folder: Path, path: Path) -> bool:
+    """Whether a path, all links followed, lies in a folder."""
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def _image_names(photographs: Mapping[str, Path]) -> dict[str, str]:
+    """What the landmark file calls each photograph: its name, with its folder where names repeat."""
+    count = Counter(path.name.casefold() for path in photographs.values())
+    return {
+        key: path.name if count[path.name.casefold()] == 1 else f"{path.parent.name}/{path.name}"
+        for key, path in photographs.items()
+    }
+
+
+def _free_key(key: str, taken: Mapping[str, Specimen]) -> str:
+    number, free = 1, key
+    while free in taken:
+        number += 1
+        free = f"{key}#{number}"
+    return free
+
+
+def _state_of(record: Landmarks, n_landmarks: int, where: str = "") -> State:
+    """What a landmark file says: landmarks that a person placed elsewhere are accepted.
+
+    Raises:
+        UserError: more landmarks than the scheme has.
+    """
+    n = record.n_landmarks
+    if n > n_landmarks:
+        raise UserError(
+            where or record.name,
+            found=f"{n} landmarks",
+            expected=f"{n_landmarks} as in the scheme",
+            remedy="name the others in scheme.toml, or mend the record",
+        )
+    missing = frozenset(int(k) for k in np.flatnonzero(~record.present))
+    return State(record.points, missing, bool(record.present.any()), record.scale).resized(n_landmarks)
+
+
+def _agree(specimen: Specimen, in_file: State, told: State) -> bool:
+    """Whether a landmark file holds a state; a specimen without record has an untouched one."""
+    if specimen.record is None:
+        return not told.touched
+    return same_points(in_file.points, told.points) and in_file.scale == told.scale
+
+
+def _histories(entries: Sequence[Entry]) -> dict[str, History]:
+    """Every specimen's way through the journal."""
+    found: dict[str, History] = {}
+    for entry in entries:
+        before = found.get(entry.specimen) or History(State.from_plain(entry.before))
+        found[entry.specimen] = before.step(entry.what, State.from_plain(entry.after), entry.by, entry.at)
+    return found
+
+
+def _signature(path: Path) -> tuple[int, int, int] | None:
+    """What changes when another program writes a file; None = it is not there."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

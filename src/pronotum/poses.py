@@ -1,0 +1,139 @@
+"""Where a specimen lies on its photograph, how large, how it is turned and which side it shows - from landmarks alone.
+
+A *pose* is the similarity that brings the mean shape (centred, centroid size 1, upright) onto the specimen: a 3x3
+matrix to px of the photograph. A mirrored specimen's turns the other way (its determinant is negative). In its own
+*upright picture* every specimen has the same place, size and direction.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pronotum import geometry
+from pronotum.landmarks import FloatArray
+from pronotum.morphometrics.superimposition import centroid_size, fit_similarity, mean_shape
+
+MARGIN = 0.25
+"""What an upright picture shows around the landmarks, as a share of the longer side of their box."""
+UPRIGHT_WITHIN = 20.0
+"""Degrees (standard deviation) up to which specimens are turned alike: networks learn from pictures turned as far."""
+FILLING = 0.3
+"""Share of the photograph's diagonal below which a specimen is small on it."""
+WANDERING = 0.12
+"""Standard deviation of the specimens' places, as a share of the photograph, beyond which they lie anywhere."""
+
+
+def upright_shape(points: FloatArray) -> FloatArray:
+    """(K, 2) mean shape of specimens (N, K, 2), centred, centroid size 1, turned as most are; 0 where none has one."""
+    mean = mean_shape(points)
+    mean = mean / float(centroid_size(mean))
+    turns = fit_similarity(np.broadcast_to(mean, points.shape), points)
+    angle = np.angle((turns[:, 0, 0] + 1j * turns[:, 1, 0]).sum() / len(turns))
+    mean = geometry.transform(geometry.similarity(float(angle), 1.0, (0, 0)), mean)
+    return np.nan_to_num(mean)
+
+
+def poses(points: FloatArray, shape: FloatArray) -> FloatArray:
+    """(N, 3, 3) poses of specimens (N, K, 2); NaN where fewer than two landmarks are there."""
+    found = fit_similarity(np.broadcast_to(shape, points.shape), points)
+    return np.where((np.isfinite(points[..., 0]).sum(1) >= 2)[:, None, None], found, np.nan)
+
+
+def sizes(pose: FloatArray) -> FloatArray:
+    """(...) centroid size in px that poses (..., 3, 3) give the mean shape."""
+    size: FloatArray = np.sqrt(np.abs(np.linalg.det(pose[..., :2, :2])))
+    return size
+
+
+def angles(pose: FloatArray) -> FloatArray:
+    """(...) degrees clockwise by which poses (..., 3, 3) turn the mean shape; of its mirror image for mirrored ones."""
+    angle: FloatArray = np.degrees(np.arctan2(pose[..., 1, 0], pose[..., 0, 0]))
+    return angle
+
+
+def pose(centre: FloatArray, size: float, degrees: float, *, mirrored: bool = False) -> FloatArray:
+    """(3, 3) pose of its parts: place (2,) px, centroid size px, turn; what is mirrored is so before it is turned."""
+    cos, sin = size * math.cos(math.radians(degrees)), size * math.sin(math.radians(degrees))
+    side = -1.0 if mirrored else 1.0
+    return np.array([[cos, side * -sin, centre[0]], [sin, side * cos, centre[1]], [0, 0, 1]])
+
+
+@dataclass(frozen=True, eq=False)
+class Upright:
+    """The upright picture of a scheme.
+
+    Attributes:
+        shape: (K, 2) mean shape, centred, centroid size 1.
+    """
+
+    shape: FloatArray
+
+    def box(self, size: float) -> tuple[float, float]:
+        """(width, height) px that a specimen of this centroid size takes with its margin."""
+        extent = np.ptp(self.shape, axis=0)
+        around = extent + 2 * MARGIN * extent.max()
+        return float(around[0] * size), float(around[1] * size)
+
+    def to_picture(self, picture: tuple[int, int]) -> FloatArray:
+        """(3, 3) from the mean shape to px of its picture (width, height), as large as it fits."""
+        low, high = self.shape.min(0), self.shape.max(0)
+        width, height = self.box(1.0)
+        factor = min(picture[0] / width, picture[1] / height)
+        centre = (np.array(picture) - 1) / 2
+        shift = centre - factor * (low + high) / 2
+        return np.array([[factor, 0, shift[0]], [0, factor, shift[1]], [0, 0, 1]])
+
+    def from_photograph(self, pose: FloatArray, picture: tuple[int, int]) -> FloatArray:
+        """(..., 3, 3) from px of the photograph to px of the upright picture of specimens with poses (..., 3, 3)."""
+        matrix: FloatArray = self.to_picture(picture) @ np.linalg.inv(pose)
+        return matrix
+
+
+def reasons_to_search(
+    points: FloatArray, photographs: Sequence[object], frames: Sequence[tuple[int, int]]
+) -> list[str]:
+    """Why specimens have to be found before they can be landmarked, in words; none where they lie alike.
+
+    Args:
+        points: (N, K, 2) px.
+        photographs: (N,) of the specimens.
+        frames: (N,) width and height of the photographs, px.
+    """
+    found = []
+    if len(set(photographs)) < len(photographs):
+        found.append("several specimens on a photograph")
+    known = poses(points, upright_shape(points))
+    known, extents = known[np.isfinite(known).all((1, 2))], np.array(frames, dtype=np.float64)
+    if len(known) < 3:
+        return found
+    turns = np.radians(angles(known))
+    length = min(float(np.abs(np.exp(1j * turns).mean())), 1.0)
+    spread = math.degrees(math.sqrt(-2 * math.log(max(length, 1e-9))))
+    if spread > UPRIGHT_WITHIN:
+        found.append(f"specimens turned by {spread:.0f} degrees (standard deviation)")
+    share = float(np.median(centroid_size(points) / np.hypot(*extents.T)))
+    places = np.nanmean(points, axis=1) / extents
+    wander = float(np.nanstd(places, axis=0).max())
+    if share < FILLING and wander > WANDERING:
+        found.append(f"specimens of {100 * share:.0f} % of the photograph's diagonal at varying places")
+    return found
+
+
+def reading_order(centres: FloatArray, size: float) -> list[int]:
+    """Positions of specimens by rows from the top left to the bottom right.
+
+    Args:
+        centres: (N, 2) px.
+        size: of a specimen, px; those whose heights differ by less than half of it stand in one row.
+    """
+    rows: list[list[int]] = []
+    for at in np.argsort(centres[:, 1], kind="stable").tolist():
+        if rows and centres[at, 1] - float(np.mean(centres[rows[-1], 1])) < size / 2:
+            rows[-1].append(at)
+        else:
+            rows.append([at])
+    return [at for row in rows for at in sorted(row, key=lambda i: centres[i, 0])]

@@ -1,0 +1,79 @@
+"""What a model learns from: pictures of photographs as they are, or of each specimen upright."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pronotum import geometry, images, pictures, poses
+from pronotum.data import Dataset
+from pronotum.landmarks import FloatArray
+from pronotum.models.architecture import Architecture
+from pronotum.pictures import Examples
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Training pictures of a dataset.
+
+    Attributes:
+        examples: pictures and landmarks.
+        kept: positions in the data of those that could be read.
+        failed: the errors of the others.
+        points: (n, K, 2) landmarks of those kept, px of what the model takes a photograph to be: the photograph, or the
+            upright picture of the specimen.
+        sizes: (n,) width and height of it.
+    """
+
+    examples: Examples
+    kept: list[int]
+    failed: list[images.UnreadablePhotograph]
+    points: FloatArray
+    sizes: list[tuple[int, int]]
+
+
+def configure(kind: Architecture, data: Dataset) -> Any:
+    """The config of a model for these data."""
+    if kind.configure_posed is None:
+        return kind.configure(data.scheme.n_landmarks, list(data.sizes))
+    shape = poses.upright_shape(data.points)
+    lengths = poses.sizes(poses.poses(data.points, shape))
+    boxes = [poses.Upright(shape).box(float(length)) for length in lengths if np.isfinite(length)]
+    rounded = [(max(1, round(width)), max(1, round(height))) for width, height in boxes]
+    return kind.configure_posed(data.scheme.n_landmarks, list(data.sizes), rounded)
+
+
+def prepare(kind: Architecture, data: Dataset, config: Any, progress: Callable[[int, int], None]) -> Prepared:
+    """Decode training photographs once; `progress` is called with the number done and the total."""
+    if kind.configure_posed is None:
+        examples, kept, failed = _load(data, config, None, progress)
+        return Prepared(examples, kept, failed, data.points[kept], [data.sizes[at] for at in kept])
+    shape = poses.upright_shape(data.points)
+    posed = poses.poses(data.points, shape)
+    usable = np.flatnonzero(np.isfinite(posed).all((1, 2)))
+    upright = poses.Upright(shape).from_photograph(posed[usable], config.picture)
+    examples, kept, failed = _load(data.subset(usable), config, list(upright), progress)
+    chosen = usable[kept]
+    photographs = [data.photographs[at] for at in chosen]
+    wholes, _ = pictures.whole(photographs, posed[chosen], shape, config.finder.frame)
+    points = geometry.transform(upright[kept], data.points[chosen])
+    sizes = [config.picture] * len(chosen)
+    return Prepared(replace(examples, wholes=wholes), chosen.tolist(), failed, points, sizes)
+
+
+def _load(
+    data: Dataset, config: Any, matrices: list[FloatArray] | None, progress: Callable[[int, int], None]
+) -> tuple[Examples, list[int], list[images.UnreadablePhotograph]]:
+    return pictures.load(
+        data.photographs,
+        data.points,
+        picture=config.picture,
+        detail=config.detail,
+        frame=config.frame,
+        patch=config.patch,
+        matrices=matrices,
+        progress=progress,
+    )

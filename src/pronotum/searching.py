@@ -1,0 +1,234 @@
+"""Find the specimens on a photograph, and landmark each in its own upright picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pronotum import geometry, images, pictures, poses
+from pronotum.landmarks import FloatArray
+from pronotum.models.finder import Found
+from pronotum.models.free import FreeModel
+from pronotum.morphometrics.superimposition import centroid_size, fit_similarity
+
+BATCH = 4
+TURNED, RESIZED, SHIFTED = 6.0, 0.08, 0.04
+"""Degrees, relative size and share of centroid size by which landmarks may disagree with the picture they were read in;
+beyond, the picture is cut again around them."""
+LOOKS = 3
+PART = 0.55
+"""Share of the photograph's sides that a closer look shows: a little more than half, so that looks overlap."""
+SMALL = 0.35
+"""Centroid size as a share of the frame's shorter side up to which a closer look is believed."""
+SAME = 0.12
+"""Share of centroid size within which the centres of two are one specimen."""
+OVERLAP = 0.6
+"""Specimens whose centres are closer than this share of centroid size are one."""
+CROWDED = 0.5
+"""Overlap of two specimens' outlines, as a share of the smaller, from which it is worth a remark."""
+LEAST_SURE = 0.02
+"""Confidence in the landmarks (geometric mean) below which what was found is no specimen."""
+CUT, OVERLAPPED = "cut by the border of the photograph", "overlaps another specimen"
+
+
+@dataclass(frozen=True, eq=False)
+class Specimen:
+    """A specimen on a photograph.
+
+    Attributes:
+        points: (K, 2) px of the photograph; NaN = it lies beyond the border.
+        confidence: (K,) of the landmarks.
+        spread: (K,) px of the photograph.
+        picture: 3x3 from px of the photograph to px of the upright picture the landmarks were read in.
+        described: (D,) what that picture looks like.
+        sure: on [0, 1], that it is a specimen, in this direction.
+        remark: what is to be said of it; "" = nothing.
+    """
+
+    points: FloatArray
+    confidence: FloatArray
+    spread: FloatArray
+    picture: FloatArray
+    described: FloatArray
+    sure: float
+    remark: str = ""
+
+
+def search(model: FreeModel, path: Path, device: torch.device) -> tuple[tuple[int, int], tuple[Specimen, ...]]:
+    """The specimens of a photograph, by rows from the top left to the bottom right, and its (width, height).
+
+    Raises:
+        UnreadablePhotograph: the file is truncated or no image.
+    """
+    pixels = images.read(path)
+    size = (pixels.shape[1], pixels.shape[0])
+    frame = model.config.finder.frame
+    looks = _looks(size, frame)
+    frames = torch.from_numpy(np.stack([pictures.cut(pixels, matrix, frame) for matrix in looks])).permute(0, 3, 1, 2)
+    found = _agreed(model.finder.find(frames.to(device)), looks, frame)
+    seen = _landmarked(model, pixels, found, device)
+    kept = _each_once(seen)
+    marked = [_at_the_border(one, size) for one in _crowded(kept)]
+    if not marked:
+        return size, ()
+    centres = np.stack([_centre(one) for one in kept])
+    lengths = centroid_size(np.stack([one.points for one in kept])) / 2
+    order = poses.reading_order(centres, float(np.median(lengths)))
+    return size, tuple(marked[at] for at in order)
+
+
+def _looks(size: tuple[int, int], frame: tuple[int, int]) -> list[FloatArray]:
+    """What of a photograph is shown to the finder: all of it, and four parts of it twice as large.
+
+    3x3 matrices from px of the photograph to px of the frame.
+    """
+    whole = geometry.letterbox(size, frame)
+    across = [1 - PART, 0.0]
+    corners = [np.array([x * (frame[0] - 1), y * (frame[1] - 1)]) for y in across for x in across]
+    larger = [
+        geometry.translation(*(-corner / PART)) @ geometry.similarity(0.0, 1 / PART, (0, 0)) @ whole
+        for corner in corners
+    ]
+    return [whole, *larger]
+
+
+def _agreed(said: Sequence[Sequence[Found]], looks: Sequence[FloatArray], frame: tuple[int, int]) -> list[Found]:
+    """What was found at all looks, each once, px of the photograph.
+
+    A closer look counts for what is small in it and well inside: of large specimens it shows parts only.
+    """
+    candidates = []
+    for level, (found, matrix) in enumerate(zip(said, looks, strict=True)):
+        back = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+        for one in found:
+            size, centre = float(poses.sizes(one.pose)), one.pose[:2, 2]
+            radius = size / 3
+            inside = (centre > radius).all() and (centre < np.array(frame) - 1 - radius).all()
+            if level == 0 or (size < SMALL * min(frame) and inside):
+                candidates.append(replace_pose(one, back))
+    kept: list[Found] = []
+    for one in sorted(candidates, key=lambda one: -one.sure):
+        size = float(poses.sizes(one.pose))
+        apart = [
+            np.linalg.norm(one.pose[:2, 2] - other.pose[:2, 2]) / min(size, float(poses.sizes(other.pose)))
+            for other in kept
+        ]
+        if all(distance > SAME for distance in apart):
+            kept.append(one)
+    return kept
+
+
+def replace_pose(found: Found, matrix: FloatArray) -> Found:
+    """The same specimen in another frame."""
+    return found._replace(pose=matrix @ found.pose, other=None if found.other is None else matrix @ found.other)
+
+
+def _centre(specimen: Specimen) -> FloatArray:
+    centre: FloatArray = np.nanmean(specimen.points, axis=0)
+    return centre
+
+
+def _landmarked(
+    model: FreeModel, pixels: NDArray[np.uint8], found: Sequence[Found], device: torch.device
+) -> list[Specimen]:
+    """What was found, landmarked: of the directions that come into question the one the landmarks are surer of."""
+    upright, picture = poses.Upright(model.mean_shape), model.config.picture
+    starts = [(at, one.pose) for at, one in enumerate(found)]
+    starts += [(at, one.other) for at, one in enumerate(found) if one.other is not None]
+    best: dict[int, Specimen] = {}
+    waiting = [(at, upright.from_photograph(pose, picture)) for at, pose in starts]
+    for look in range(LOOKS):
+        again = []
+        for (at, _), one in zip(waiting, _read(model, pixels, [m for _, m in waiting], device), strict=True):
+            seen = replace(one, sure=one.sure * found[at].sure)
+            if at not in best or seen.sure > best[at].sure:
+                best[at] = seen
+            settled = _settled(model.mean_shape, one, upright, picture)
+            if settled is not None and look + 1 < LOOKS and np.isfinite(settled).all():
+                again.append((at, settled))
+        waiting = again
+        if not waiting:
+            break
+    return [best[at] for at in sorted(best) if best[at].sure > LEAST_SURE]
+
+
+def _settled(shape: FloatArray, seen: Specimen, upright: poses.Upright, picture: tuple[int, int]) -> FloatArray | None:
+    """The picture that the landmarks themselves ask for; None where it is nearly the one they were read in."""
+    own = geometry.transform(seen.picture, seen.points)
+    pose = fit_similarity(shape, own)
+    wanted = upright.to_picture(picture)
+    change = pose @ np.linalg.inv(wanted)
+    factor = float(np.sqrt(abs(np.linalg.det(change[:2, :2]))))
+    turned = abs(float(poses.angles(change)))
+    size = float(centroid_size(own))
+    middle = geometry.transform(pose, np.zeros((1, 2)))[0] - geometry.transform(wanted, np.zeros((1, 2)))[0]
+    shifted = float(np.linalg.norm(middle)) / max(size, 1e-9)
+    if turned < TURNED and abs(np.log(factor)) < RESIZED and shifted < SHIFTED:
+        return None
+    if not 0.4 < factor < 2.5:
+        return None
+    result: FloatArray = np.linalg.inv(change) @ seen.picture
+    return result
+
+
+def _read(
+    model: FreeModel, pixels: NDArray[np.uint8], matrices: Sequence[FloatArray], device: torch.device
+) -> list[Specimen]:
+    """Landmarks in upright pictures of a photograph."""
+    config, seen = model.config, []
+    for begin in range(0, len(matrices), BATCH):
+        own = matrices[begin : begin + BATCH]
+        cuts = np.stack([pictures.cut(pixels, matrix, config.picture) for matrix in own])
+        batch = torch.from_numpy(cuts).permute(0, 3, 1, 2).to(device)
+        said = model.answer(batch)
+        described = pictures.describe(pictures.to_frames(batch, config.detail, config.frame))
+        widths = torch.zeros_like(said.confidence) if said.spread is None else said.spread
+        values = [one.cpu().double().numpy() for one in (said.points, said.confidence, widths)]
+        for matrix, place, trust, width, look in zip(own, *values, described, strict=True):
+            factor = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
+            points = geometry.transform(np.linalg.inv(matrix), place)
+            sure = float(np.exp(np.log(np.maximum(trust, 1e-6)).mean()))
+            seen.append(Specimen(points, trust, width / factor, matrix, look, sure))
+    return seen
+
+
+def _each_once(seen: Sequence[Specimen]) -> list[Specimen]:
+    """The surest of those that are the same specimen."""
+    kept: list[Specimen] = []
+    for one in sorted(seen, key=lambda one: -one.sure):
+        size = float(centroid_size(one.points)) / np.sqrt(len(one.points))
+        away = [float(np.linalg.norm(_centre(one) - _centre(other))) for other in kept]
+        sizes = [float(centroid_size(other.points)) / np.sqrt(len(other.points)) for other in kept]
+        if all(distance > OVERLAP * max(size, own) for distance, own in zip(away, sizes, strict=True)):
+            kept.append(one)
+    return kept
+
+
+def _crowded(seen: Sequence[Specimen]) -> list[Specimen]:
+    """The same, with a remark where the boxes of two overlap by half of the smaller."""
+    boxes = [(np.nanmin(one.points, 0), np.nanmax(one.points, 0)) for one in seen]
+    result = []
+    for at, (low, high) in enumerate(boxes):
+        overlaps = False
+        for other, (other_low, other_high) in enumerate(boxes):
+            shared = np.prod(np.maximum(np.minimum(high, other_high) - np.maximum(low, other_low), 0))
+            smaller = min(np.prod(high - low), np.prod(other_high - other_low))
+            overlaps |= other != at and shared > CROWDED * smaller
+        result.append(replace(seen[at], remark=OVERLAPPED) if overlaps else seen[at])
+    return result
+
+
+def _at_the_border(specimen: Specimen, size: tuple[int, int]) -> Specimen:
+    """Landmarks beyond the border are not there."""
+    outside = (specimen.points < -0.5) | (specimen.points > np.array(size) - 0.5)
+    beyond = np.asarray(outside.any(axis=1))
+    if not beyond.any():
+        return specimen
+    points = np.where(beyond[:, None], np.nan, specimen.points)
+    remark = "; ".join(part for part in (specimen.remark, CUT) if part)
+    return replace(specimen, points=points, remark=remark)
