@@ -2,14 +2,16 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pronotum import crossvalidation, demo, formats, landmarking, workflows
+from pronotum import crossvalidation, demo, formats, inference, landmarking, workflows
 from pronotum.cli import main
 from pronotum.errors import UserError
+from pronotum.evaluation.presence import Presence
 from pronotum.models import storage
 
 SIZE = (192, 144)
@@ -104,3 +106,33 @@ def test_a_damaged_calibration_is_refused(run):
     model.card["calibration"] = {"levels": [0.9]}
     with pytest.raises(UserError, match="a damaged calibration"):
         landmarking.known(model)
+
+
+def test_a_landmark_more_likely_missing_than_there_is_left_out():
+    """Doubt of 2 and more means missing, by what a model is given to know here."""
+    presence = Presence(np.zeros(3), np.zeros(2), np.ones(2), np.array([0, -4.0, 0]), 6.0, 10)
+    known = landmarking.Known(None, None, presence)
+    points = np.array([[1.0, 2], [3, 4], [5, 9]])
+    confidence = np.exp([-0.1, -2.0, -0.5])
+    answer = inference.Prediction(Path("a.jpg"), (10, 10), points, confidence, np.ones(3), np.zeros(22))
+    row, urgency = known.row(answer, "a.jpg", "1", None)
+    np.testing.assert_allclose(row.presence, 1 / (1 + np.exp(-(6 - 4 * np.array([0.1, 2.0, 0.5])))))
+    np.testing.assert_array_equal(row.specimen.points, [[1, 2], [np.nan, np.nan], [5, 9]])
+    assert urgency == 0
+
+
+def test_presence_is_learnt_where_landmarks_are_missing(tmp_path, photographs):
+    data = demo.draw_beetles(tmp_path / "data", "pronotum", n=12, seed=0, size=SIZE)
+    specimens = []
+    for number, one in enumerate(data.landmarks):
+        points = one.points.copy()
+        points[[number % 8, (number + 3) % 8]] = np.nan
+        specimens.append(one.with_points(points))
+    formats.save(tmp_path / "data" / "landmarks.tps", specimens, lambda name: SIZE)
+    options = workflows.TrainOptions(device="cpu", overrides={**QUICK, **SMALL})
+    crossvalidation.crossvalidate(workflows.check(tmp_path / "data"), tmp_path / "run", options, n_folds=2)
+    assert storage.load(tmp_path / "run" / "model.safetensors").card["presence"]["n_missing"] == 24
+    predict(tmp_path / "run", photographs, "-o", tmp_path / "out")
+    told = [float(row["presence"]) for row in rows(tmp_path / "out" / "predictions.csv")]
+    assert len(told) == 5 * 8
+    assert all(0 <= one <= 1 for one in told)

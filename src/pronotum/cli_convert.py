@@ -20,6 +20,13 @@ def convert(
     write_as: Annotated[str | None, typer.Option("--to", help="Format of the new file.")] = None,
     photographs: Photographs = None,
     missing: Annotated[str, typer.Option(help="In a TPS file: tpsdig (-1 -1), geomorph (NA) or keep.")] = "keep",
+    side: Annotated[
+        str | None,
+        typer.Option(
+            "--normalise-side",
+            help="left or right: mirror specimens of the other side, as the column side of covariates.csv says.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the new file where it exists.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -38,6 +45,7 @@ def convert(
         write_as=write_as,
         photographs=photographs,
         missing=missing,
+        side=side,
         force=force,
     )
     if as_json:
@@ -48,6 +56,8 @@ def convert(
             f"{source} ({done.source}): {done.specimens} specimens of {counts} landmarks, {done.missing} missing"
         )
         typer.echo(f"written: {target} ({done.target})")
+        if side:
+            typer.echo(f"coordinates are those of photographs mirrored where specimens were not {side}")
     finish(done.lost)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from pronotum import formats, images
+from pronotum import covariates, formats, images, schemes, sides
 from pronotum.data import Catalogue
 from pronotum.errors import UserError
 from pronotum.formats import tps
@@ -52,6 +52,7 @@ def convert(
     write_as: str | None = None,
     photographs: Path | None = None,
     missing: str = "keep",
+    side: str | None = None,
     force: bool = False,
 ) -> Converted:
     """Read a landmark file and write it as another; the specimens keep their order.
@@ -64,6 +65,8 @@ def convert(
         photographs: folder of the photographs, default that of the file; asked for their sizes where one of the
             formats counts from the bottom edge or in percent, or wants them.
         missing: how a TPS file says that a landmark is missing.
+        side: ``left`` or ``right``, to which specimens of the other side are mirrored; the column ``side`` of
+            covariates.csv beside the file says which they are, and the scheme which landmarks are pairs.
         force: replace the new file where it exists.
 
     Raises:
@@ -78,6 +81,10 @@ def convert(
     writer = formats.named(write_as) if write_as else formats.of(target)
     sizes = Catalogue(images.find(photographs or source.parent)).dimensions
     specimens = reader.read(source, sizes)
+    if side is not None:
+        said = covariates.read(source.parent / "covariates.csv").of(specimens, sides.COLUMN)
+        known = [formats.size_of(one.image, one.id, sizes) for one in specimens]
+        specimens = tuple(sides.normalise(specimens, said, known, scheme=schemes.find(source), wanted=side))
     if missing == "keep":
         formats.save(target, specimens, sizes, name=writer.name)
     elif writer.name != "tps" or missing not in get_args(tps.Missing):

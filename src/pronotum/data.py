@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
@@ -111,25 +111,32 @@ class Dataset:
         return total.hexdigest()
 
 
-def open_data(path: Path, *, photographs: Path | None = None, scheme: Path | None = None) -> Dataset:
+def open_data(
+    path: Path, *, photographs: Path | None = None, scheme: Path | None = None, form: str | None = None
+) -> Dataset:
     """Open a landmark file, or a folder with one and its photographs beside or below.
 
     Args:
         path: landmark file or folder.
         photographs: folder to look for photographs in, where it is another one.
         scheme: scheme file; default ``scheme.toml`` beside the data, where there is one.
+        form: name of the format of the landmark file, where its suffix and content do not tell.
 
     Raises:
         UserError: nothing there, several landmark files to choose from, a broken landmark or scheme file, specimens
             with different numbers of landmarks, or not one specimen with a readable photograph.
     """
-    sources = landmark_files(path)
+    sources = landmark_files(path, form)
     folder = photographs or (path if path.is_dir() else path.parent)
-    return open_files(sources, images.find(folder), folder, schemes.find(path, scheme))
+    return open_files(sources, images.find(folder), folder, schemes.find(path, scheme), form)
 
 
 def open_files(
-    sources: Sequence[Path], photographs: Sequence[Path], folder: Path, scheme: Scheme | None = None
+    sources: Sequence[Path],
+    photographs: Sequence[Path],
+    folder: Path,
+    scheme: Scheme | None = None,
+    form: str | None = None,
 ) -> Dataset:
     """Open landmark files and match each specimen with one of these photographs.
 
@@ -140,7 +147,7 @@ def open_files(
     problems, refused = list[Problem](), list[UserError]()
     kept: list[tuple[Landmarks, Path, tuple[int, int]]] = []
     for source in sources:
-        for specimen in formats.load(source, catalogue.dimensions):
+        for specimen in formats.load(source, catalogue.dimensions, name=form):
             found = catalogue.match(specimen.image, specimen.id)
             if isinstance(found, Path):
                 size = catalogue.size(found)
@@ -197,8 +204,10 @@ def _listed(names: Sequence[str], limit: int = 8) -> str:
     return ", ".join(names[:limit]) + (" ..." if len(names) > limit else "")
 
 
-def landmark_files(path: Path) -> list[Path]:
+def landmark_files(path: Path, form: str | None = None) -> list[Path]:
     """The landmark file, or those of a folder: one, or many that hold one specimen each (as MAELab writes them).
+
+    Where a format is named, only files with its suffix count.
 
     Files whose suffix other programs use too, as .csv, count only where there is no other landmark file, in the folder
     or below, and only where their content says that they are one.
@@ -207,7 +216,7 @@ def landmark_files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise UserError(path, found="no such file or folder", remedy="check the spelling")
-    found = _files_in(path)
+    found = _files_in(path, [formats.named(form)] if form else None)
     if not found:
         raise UserError(
             path,
@@ -215,7 +224,7 @@ def landmark_files(path: Path) -> list[Path]:
             expected=f"one ending in {', '.join(formats.suffixes())}",
             remedy="name the file",
         )
-    if len(found) > 1 and any(len(formats.load(file)) > 1 for file in found):
+    if len(found) > 1 and any(len(formats.load(file, name=form)) > 1 for file in found):
         listed = ", ".join(file.name for file in found[:5]) + (" ..." if len(found) > 5 else "")
         raise UserError(
             path,
@@ -226,9 +235,9 @@ def landmark_files(path: Path) -> list[Path]:
     return found
 
 
-def _files_in(folder: Path) -> list[Path]:
+def _files_in(folder: Path, named: Sequence[formats.Format] | None = None) -> list[Path]:
     """Landmark files in a folder, else below it; those known by their suffix before those known by their content."""
-    kinds = formats.table().values()
+    kinds = [replace(kind, recognises=None) for kind in named] if named else list(formats.table().values())
     for group in (
         [kind for kind in kinds if kind.recognises is None],
         [kind for kind in kinds if kind.recognises is not None],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class UserError(Exception):
@@ -22,6 +23,16 @@ class UserError(Exception):
         self.where, self.found, self.expected, self.remedy = str(where), found, expected, remedy
         expectation = f"expected {expected}" if expected else ""
         super().__init__(f"{self.where}: " + "; ".join(part for part in (found, expectation, remedy) if part))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are else rebuilt from their text alone, which does not make one: another process has to hear it.
+        return _rebuilt, (type(self), str(self), self.__dict__)
+
+
+def _rebuilt(kind: type[UserError], text: str, known: dict[str, Any]) -> UserError:
+    error = kind.__new__(kind, text)
+    error.__dict__.update(known)
+    return error
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+PART = "-part-"
+"""In the names of files that are being written."""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -16,7 +19,7 @@ def replacing(path: Path) -> Iterator[Path]:
     A reader sees the old file or the new one, never half of it. When the block fails nothing is changed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}{PART}", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -48,3 +51,9 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file in one step, line ends as given."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed have left half written in a folder."""
+    for path in folder.glob(f".*{PART}*"):
+        path.unlink(missing_ok=True)

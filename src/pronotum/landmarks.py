@@ -141,8 +141,8 @@ class Scheme:
         left = [name for index, name in enumerate(self.names) if index not in set(used)]
         if self.mirror and left:
             raise ValueError(f"mirror, but {', '.join(left[:5])} neither in a pair nor on the midline")
-        if self.n_fixed < 0:
-            raise ValueError(f"{len(self.names)} names are not enough for the semilandmarks")
+        if self.n_fixed < 0 or any(curve.points < 1 for curve in self.curves):
+            raise ValueError(f"{len(self.names)} names do not fit the semilandmarks of the curves")
         if any(not 0 <= end < self.n_fixed for curve in self.curves for end in curve.ends or ()):
             raise ValueError(f"ends of curves must be landmarks, indices 0 to {self.n_fixed - 1}")
 

@@ -21,18 +21,21 @@ TURNED, RESIZED, SHIFTED = 6.0, 0.08, 0.04
 """Degrees, relative size and share of centroid size by which landmarks may disagree with the picture they were read in;
 beyond, the picture is cut again around them."""
 LOOKS = 3
+FURTHER = 0.6
+LARGE = 0.3
+"""How large a look from further away shows the photograph, and the least centroid size that is believed there."""
 PART = 0.55
 """Share of the photograph's sides that a closer look shows: a little more than half, so that looks overlap."""
 SMALL = 0.35
 """Centroid size as a share of the frame's shorter side up to which a closer look is believed."""
 SAME = 0.12
 """Share of centroid size within which the centres of two are one specimen."""
-OVERLAP = 0.6
-"""Specimens whose centres are closer than this share of centroid size are one."""
+WITHIN = 0.25
+"""How much larger than the box of its landmarks the place is, as a share of that, where no other has its middle."""
 CROWDED = 0.5
 """Overlap of two specimens' outlines, as a share of the smaller, from which it is worth a remark."""
-LEAST_SURE = 0.02
-"""Confidence in the landmarks (geometric mean) below which what was found is no specimen."""
+LEAST_SURE = 0.2
+"""What is less sure than this share of the surest on its photograph is no specimen."""
 CUT, OVERLAPPED = "cut by the border of the photograph", "overlaps another specimen"
 
 
@@ -72,7 +75,7 @@ def search(model: FreeModel, path: Path, device: torch.device) -> tuple[tuple[in
     frames = torch.from_numpy(np.stack([pictures.cut(pixels, matrix, frame) for matrix in looks])).permute(0, 3, 1, 2)
     found = _agreed(model.finder.find(frames.to(device)), looks, frame)
     seen = _landmarked(model, pixels, found, device)
-    kept = _each_once(seen)
+    kept = _each_once(seen, poses.Upright(model.mean_shape), model.config.picture)
     marked = [_at_the_border(one, size) for one in _crowded(kept)]
     if not marked:
         return size, ()
@@ -83,7 +86,7 @@ def search(model: FreeModel, path: Path, device: torch.device) -> tuple[tuple[in
 
 
 def _looks(size: tuple[int, int], frame: tuple[int, int]) -> list[FloatArray]:
-    """What of a photograph is shown to the finder: all of it, and four parts of it twice as large.
+    """What of a photograph is shown to the finder: all of it, the same from further away, and four parts of it closer.
 
     3x3 matrices from px of the photograph to px of the frame.
     """
@@ -94,13 +97,15 @@ def _looks(size: tuple[int, int], frame: tuple[int, int]) -> list[FloatArray]:
         geometry.translation(*(-corner / PART)) @ geometry.similarity(0.0, 1 / PART, (0, 0)) @ whole
         for corner in corners
     ]
-    return [whole, *larger]
+    middle = (np.array(frame) - 1) / 2
+    return [whole, geometry.similarity(0.0, FURTHER, middle) @ whole, *larger]
 
 
 def _agreed(said: Sequence[Sequence[Found]], looks: Sequence[FloatArray], frame: tuple[int, int]) -> list[Found]:
     """What was found at all looks, each once, px of the photograph.
 
-    A closer look counts for what is small in it and well inside: of large specimens it shows parts only.
+    A closer look counts for what is small in it and well inside: of large specimens it shows parts only. A look from
+    further away counts for what is large: a network sees best what has the size of most that it has learnt from.
     """
     candidates = []
     for level, (found, matrix) in enumerate(zip(said, looks, strict=True)):
@@ -109,7 +114,8 @@ def _agreed(said: Sequence[Sequence[Found]], looks: Sequence[FloatArray], frame:
             size, centre = float(poses.sizes(one.pose)), one.pose[:2, 2]
             radius = size / 3
             inside = (centre > radius).all() and (centre < np.array(frame) - 1 - radius).all()
-            if level == 0 or (size < SMALL * min(frame) and inside):
+            believed = (True, size > LARGE * min(frame), size < SMALL * min(frame) and inside)[min(level, 2)]
+            if believed:
                 candidates.append(replace_pose(one, back))
     kept: list[Found] = []
     for one in sorted(candidates, key=lambda one: -one.sure):
@@ -154,7 +160,8 @@ def _landmarked(
         waiting = again
         if not waiting:
             break
-    return [best[at] for at in sorted(best) if best[at].sure > LEAST_SURE]
+    least = LEAST_SURE * max((one.sure for one in best.values()), default=0.0)
+    return [best[at] for at in sorted(best) if best[at].sure >= least]
 
 
 def _settled(shape: FloatArray, seen: Specimen, upright: poses.Upright, picture: tuple[int, int]) -> FloatArray | None:
@@ -197,14 +204,15 @@ def _read(
     return seen
 
 
-def _each_once(seen: Sequence[Specimen]) -> list[Specimen]:
-    """The surest of those that are the same specimen."""
+def _each_once(seen: Sequence[Specimen], upright: poses.Upright, picture: tuple[int, int]) -> list[Specimen]:
+    """The surest of those that are the same specimen: the middle of no other lies within its box."""
+    low, high = upright.shape.min(0), upright.shape.max(0)
+    margin = WITHIN * (high - low)
+    to_shape = np.linalg.inv(upright.to_picture(picture))
     kept: list[Specimen] = []
     for one in sorted(seen, key=lambda one: -one.sure):
-        size = float(centroid_size(one.points)) / np.sqrt(len(one.points))
-        away = [float(np.linalg.norm(_centre(one) - _centre(other))) for other in kept]
-        sizes = [float(centroid_size(other.points)) / np.sqrt(len(other.points)) for other in kept]
-        if all(distance > OVERLAP * max(size, own) for distance, own in zip(away, sizes, strict=True)):
+        middles = [geometry.transform(to_shape @ other.picture, _centre(one)) for other in kept]
+        if not any(((middle > low - margin) & (middle < high + margin)).all() for middle in middles):
             kept.append(one)
     return kept
 

@@ -146,7 +146,12 @@ def _from_json(value: Any) -> Any:
 
 
 def check(
-    path: Path, *, photographs: Path | None = None, scheme: Path | None = None, declared: Project | None = None
+    path: Path,
+    *,
+    photographs: Path | None = None,
+    scheme: Path | None = None,
+    declared: Project | None = None,
+    form: str | None = None,
 ) -> Dataset:
     """Open data and look at it; see `data.Dataset.problems` for what would be left out.
 
@@ -155,9 +160,10 @@ def check(
         photographs: folder of the photographs, where it is another one.
         scheme: scheme file; None = that of the project, else the one beside the data, if there is one.
         declared: what the study declares; None = in the project file beside the data, if there is one.
+        form: name of the format of the landmark file, where its suffix and content do not tell.
     """
     declared = declared or project.find(path)
-    found = open_data(path, photographs=photographs, scheme=scheme or declared.scheme)
+    found = open_data(path, photographs=photographs, scheme=scheme or declared.scheme, form=form)
     return replace(found, unit=declared.units)
 
 
@@ -435,11 +441,11 @@ def evaluate(
     for number, path in enumerate(data.photographs):
         specimens.setdefault(path, []).append(number)
     predicted = inference.predict_all(model.network, specimens, device=chosen)
-    for done, (path, found) in enumerate(zip(specimens, predicted, strict=True)):
-        if isinstance(found, UserError):
-            problems.append(as_problem(found))
+    for done, (path, seen_there) in enumerate(zip(specimens, predicted, strict=True)):
+        if isinstance(seen_there, UserError):
+            problems.append(as_problem(seen_there))
         else:
-            for number, answer in inference.assign(found, specimens[path], data.points, data.sizes, path):
+            for number, answer in inference.assign(seen_there, specimens[path], data.points, data.sizes, path):
                 answers[number] = answer
                 if not answer.placed.any():
                     problems.append(not_placed(answer, model.scheme))

@@ -82,7 +82,7 @@ class Architecture:
         adapt: (config for the new photographs, config of an earlier network) -> config that can take over its weights.
         fresh: beginnings of the names of weights that are never taken over from an earlier network.
         least: how few specimens it can be trained on.
-        configure_posed: (number of landmarks, sizes of the photographs, sizes of the specimens' boxes on them) -> config,
+        configure_posed: (number of landmarks, sizes of the photographs, sizes of specimens' boxes on them) -> config,
             for a model that finds specimens itself and wants each in an upright picture; None: it takes photographs as
             they are.
         choose: (config, (N, K, 2) landmarks) -> positions of the only specimens it needs to see, where it keeps a few

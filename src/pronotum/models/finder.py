@@ -20,7 +20,7 @@ from pronotum.models.unet import UNet, cell_centres
 
 BINS = 24
 """Directions that are told apart; between them an angle is read from the neighbours."""
-SURE = 0.3
+SURE = 0.2
 """Height of a peak from which there is a specimen."""
 OTHER = 0.1
 """Probability from which a second direction is worth a look."""
@@ -190,4 +190,4 @@ def finder_loss(maps: Tensor, heat: Tensor, size: Tensor, direction: Tensor, cou
     n = counts.sum().clamp(min=1)
     sizes = ((maps[:, 1] - size).abs() * counts).sum() / n
     entropy = -(direction * torch.log_softmax(maps[:, 2:], 1)).sum(1)
-    return focal + sizes + 0.5 * (entropy * counts).sum() / n
+    return focal + sizes + (entropy * counts).sum() / n

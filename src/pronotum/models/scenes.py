@@ -50,11 +50,9 @@ def compose(wholes: Wholes, generator: torch.Generator, *, mirrored: bool) -> tu
         extent = np.array([box[2] - box[0], box[3] - box[1]])
         angle = draws.uniform(-math.pi, math.pi)
         turned = np.abs([[math.cos(angle), math.sin(angle)], [math.sin(angle), math.cos(angle)]]) @ extent
-        factor = float((cell / turned).min() * zoom * math.exp(draws.uniform(math.log(0.35), math.log(1.1))))
-        if n == 1:
-            factor *= draws.uniform(0.45, 1.2)
-        elif factor > 1.5:
-            factor = 1.5
+        largest = float((cell / turned).min())
+        low, high = (0.4, 1.3) if n == 1 else (0.35 * zoom, 1.1 * zoom)
+        factor = min(largest * math.exp(draws.uniform(math.log(low), math.log(high))), 1.5)
         loose = np.maximum(cell - turned * factor, 0.1 * cell) / 2
         place = (np.array([at % columns, at // columns]) + 0.5) * cell + draws.uniform(-1, 1, 2) * loose
         matrix = _matrix(box, place, factor, angle, mirror=mirrored and draws.random() < 0.5)
