@@ -90,16 +90,20 @@ def digitised_again(p: Patient, i: int, random: np.random.Generator, others: lis
     """The photograph of another record, digitised a second time: every landmark 1 % of centroid size off."""
     j = int((i + random.integers(1, len(p.names))) % len(p.names))
     noise = random.normal(0, 0.01 / np.sqrt(2) * centroid_size(p.points[j]), p.points[j].shape)
-    lists = {name: list(getattr(p, name)) for name in ("files", "digests", "sizes")}
-    for values in lists.values():
-        values[i] = values[j]
     assert p.thumbnails is not None
     assert p.described is not None
     assert p.surroundings is not None
-    arrays = {name: getattr(p, name).copy() for name in ("thumbnails", "described", "surroundings")}
-    for array in arrays.values():
-        array[i] = array[j]
-    return with_points(replace(p, **lists, **arrays), i, lambda own: p.points[j] + noise)
+    order = [j if at == i else at for at in range(len(p.names))]
+    again = replace(
+        p,
+        files=[p.files[at] for at in order],
+        digests=[p.digests[at] for at in order],
+        sizes=[p.sizes[at] for at in order],
+        thumbnails=p.thumbnails[order],
+        described=p.described[order],
+        surroundings=p.surroundings[order],
+    )
+    return with_points(again, i, lambda own: p.points[j] + noise)
 
 
 @cache

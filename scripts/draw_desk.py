@@ -5,14 +5,14 @@ python scripts/draw_desk.py [FOLDER]
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "desk"))
 
-from tests.desk import browsing, scenes
+import browsing
+import scenes
 
 SIZES = {"laptop": (1280, 720), "tablet": (820, 1180)}
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pronotum.errors import UserError, did_you_mean
-from pronotum.landmarks import Landmarks, LandmarkSet, Scheme
+from pronotum.landmarks import Curve, Landmarks, LandmarkSet, Scheme
 
 
 def test_points_are_copied_and_cannot_be_changed():
@@ -37,6 +37,11 @@ def test_schemes_refuse_doubled_names_and_impossible_pairs():
         Scheme(("tip", "tip"))
     with pytest.raises(ValueError, match="0 to 1"):
         Scheme(("left", "right"), pairs=((0, 2),))
+    for curve in (Curve("margin", 3), Curve("margin", 0)):
+        with pytest.raises(ValueError, match="2 names do not fit the semilandmarks"):
+            Scheme(("left", "right"), curves=(curve,))
+    with pytest.raises(ValueError, match="ends of curves must be landmarks, indices 0 to 0"):
+        Scheme(("left", "margin 1"), curves=(Curve("margin", 1, ends=(0, 1)),))
 
 
 def test_user_errors_are_one_line_with_place_and_remedy():

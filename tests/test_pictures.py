@@ -86,7 +86,7 @@ def test_large_photographs_are_not_piled_up(tmp_path, monkeypatch):
         Image.new("RGB", (20, 16)).save(path)
     begun = []
     fit = pictures.fit
-    monkeypatch.setattr(pictures, "fit", lambda path, wanted: (begun.append(path), fit(path, wanted))[1])
+    monkeypatch.setattr(pictures, "fit", lambda *asked: (begun.append(asked[0]), fit(*asked))[1])
     monkeypatch.setattr(pictures, "AHEAD_BYTES", 3 * 3 * 20 * 16)
     for number, _ in enumerate(pictures.stream(paths, (20, 16)), start=1):
         assert len(begun) <= number + 3

@@ -84,10 +84,10 @@ def test_the_sidecar_names_model_photographs_files_versions_and_settings(study):
 
 
 def test_a_photograph_that_cannot_be_opened_is_noted_and_one_left_out_too(study, tmp_path, monkeypatch):
-    def judge(answer, *told):
+    def judge(self, answer):
         return (("strange",), 2.0) if answer.photograph.name == "blank.png" else ((), 0.0)
 
-    monkeypatch.setattr(landmarking, "judge", judge)
+    monkeypatch.setattr(landmarking.Known, "judge", judge)
     images = tmp_path / "images"
     shutil.copytree(study / "data" / "images", images)
     (images / "broken.jpg").write_bytes(b"no photograph")
@@ -335,7 +335,7 @@ def test_digests_come_in_order_and_those_of_missing_files_are_empty(tmp_path):
 def test_memory_does_not_grow_with_the_photographs(tmp_path):
     model = provenance.Model(path="m", sha256="0" * 64, architecture="heatmap", landmarks=("1",))
     settings = provenance.Settings(device="cpu", strict=False, scale=None, missing="tpsdig", batch=4)
-    answer = predictions.Row(Landmarks([[1, 2]], image="a.jpg", id="1"), SIZE, np.ones(1), np.ones((1, 3)))
+    answer = predictions.Row(Landmarks([[1, 2]], image="a.jpg", id="1"), SIZE, np.ones(1), np.ones(1), np.ones((1, 3)))
     n = 5000
     with (tmp_path / "predictions.json").open("w") as file:
         record = provenance.Record(file, provenance.head(model, settings))
@@ -361,7 +361,7 @@ def test_a_record_without_photographs_can_be_read():
 def test_the_csv_has_mm_only_with_a_scale(tmp_path):
     for scale, expected in ((0.5, "1.00000"), (None, "")):
         specimen = Landmarks([[1, 2]], image="a.jpg", id="1", scale=scale)
-        row = predictions.Row(specimen, SIZE, np.ones(1), np.full((1, 3), 2.0))
+        row = predictions.Row(specimen, SIZE, np.ones(1), np.ones(1), np.full((1, 3), 2.0))
         predictions.write(tmp_path / "a.tps", tmp_path / "a.csv", [row], Scheme(("1",)))
         head, line = (tmp_path / "a.csv").read_text().splitlines()
         assert dict(zip(head.split(","), line.split(","), strict=True))["radius_90_mm"] == expected

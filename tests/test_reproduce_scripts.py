@@ -232,13 +232,13 @@ def test_photographs_are_compared_with_the_published_landmarks(coordinates, scri
         Image.fromarray(np.full((384, 512, 3), 128, dtype=np.uint8)).save(folder / f"Tete_{number:03d}.png")
         points = (head.manual[head.position(str(number))] + 0.5) * 2 - 0.5
         rows.append(Landmarks(points, image=f"Tete_{number:03d}.png", id="0"))
-    formats.save(folder / "landmarks.tps", rows, lambda _: 384)
+    formats.save(folder / "landmarks.tps", rows, lambda _: (512, 384))
     given = ("--published", coordinates, "--photographs", tmp_path / "photos", "-o", tmp_path / "out")
     for name in NEED_PHOTOGRAPHS:
         assert script(name, *given) == 0
     assert {"landmarks.png", "methods.png", "sheet-head-scratch.png"} <= made(tmp_path / "out")
     swapped = [Landmarks(row.points, image=other.image) for row, other in zip(rows, reversed(rows), strict=True)]
-    formats.save(folder / "landmarks.tps", swapped, lambda _: 384)
+    formats.save(folder / "landmarks.tps", swapped, lambda _: (512, 384))
     capsys.readouterr()
     assert script("figure_13_overlays", *given) == 2
     (line,) = capsys.readouterr().err.splitlines()

@@ -175,7 +175,7 @@ def test_a_scheme_that_fits_no_specimen_is_refused_with_the_first_reason(folder)
 def test_names_of_the_file_must_be_those_of_the_scheme_in_its_order(folder, monkeypatch):
     (folder / "scheme.toml").write_text('names = ["base", "apex"]')
     named = (Landmarks([[1, 2], [3, 4]], image="a.png", names=("apex", "base")),)
-    monkeypatch.setattr(formats, "load", lambda path, sizes: named)
+    monkeypatch.setattr(formats, "load", lambda path, sizes, name: named)
     with pytest.raises(UserError, match=r"landmarks named apex, base; expected base, apex as in the scheme"):
         open_data(folder / "wings.tps")
 

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pronotum import cli_convert, cli_desk, cli_doctor, cli_verify
+from pronotum import cli_convert, cli_desk, cli_doctor, cli_models, cli_reproduce, cli_verify
 from pronotum.cli_parts import (
     AsJson,
+    ClusterAddress,
     CovariateTable,
     Data,
     Device,
     Group,
+    LandmarkFormat,
     Margin,
     Mirror,
     Model,
@@ -32,7 +34,10 @@ from pronotum.cli_parts import (
     SchemeFile,
     Seed,
     Settings,
+    Workers,
+    engine,
     finish,
+    groups_of,
     overrides,
     posed,
     print_json,
@@ -42,10 +47,8 @@ from pronotum.errors import UserError
 
 if TYPE_CHECKING:
     from pronotum import landmarking, workflows
-    from pronotum.data import Dataset
     from pronotum.evaluation.evidence import Sets
     from pronotum.evaluation.verdict import Rules
-    from pronotum.landmark_sets import LandmarkSets
     from pronotum.report.agreement_plates import Plate
     from pronotum.training import Epoch
 
@@ -61,12 +64,16 @@ app.command()(cli_doctor.fix)
 app.command()(cli_convert.convert)
 app.command()(cli_convert.formats)
 app.command()(cli_verify.verify)
+app.command()(cli_models.export)
+app.add_typer(cli_models.model, name="model")
+app.command()(cli_reproduce.reproduce)
 
 
 @app.command()
 def check(
     data: Data,
     photographs: Photographs = None,
+    form: LandmarkFormat = None,
     scheme: SchemeFile = None,
     sheet: Annotated[Path, typer.Option(help="Picture to draw the landmarks on.")] = Path("check.png"),
     project: ProjectFile = None,
@@ -81,7 +88,7 @@ def check(
     from pronotum.report import text
 
     declared = projects.find(data, project)
-    found = workflows.check(data, photographs=photographs, scheme=scheme, declared=declared)
+    found = workflows.check(data, photographs=photographs, form=form, scheme=scheme, declared=declared)
     problems = (*found.problems, *workflows.draw_sheet(found, sheet))
     strange = scale_check.scale_problems(found, found.points, declared)
     summary = text.data_summary(found, problems, strange)
@@ -98,6 +105,7 @@ def train(
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="New run folder.")],
     photographs: Photographs = None,
+    form: LandmarkFormat = None,
     scheme: SchemeFile = None,
     model: Model = None,
     pose: Pose = "auto",
@@ -126,7 +134,7 @@ def train(
     """
     from pronotum import inference, workflows
 
-    found = workflows.check(data, photographs=photographs, scheme=scheme)
+    found = workflows.check(data, photographs=photographs, form=form, scheme=scheme)
     asked = workflows.TrainOptions(preset, seed, device, held_out, overrides(settings or []), model, start)
     options = posed(found, asked, pose, mirror=mirror)
     if not as_json:
@@ -218,6 +226,7 @@ def evaluate(
     run: RunFolder,
     data: Data,
     photographs: Photographs = None,
+    form: LandmarkFormat = None,
     scheme: SchemeFile = None,
     report: Annotated[Path | None, typer.Option(help="Also write an HTML report here.")] = None,
     max_error: Annotated[
@@ -236,7 +245,7 @@ def evaluate(
     from pronotum import scale_check, workflows
 
     declared = projects.find(data, project)
-    found = workflows.check(data, photographs=photographs, scheme=scheme, declared=declared)
+    found = workflows.check(data, photographs=photographs, form=form, scheme=scheme, declared=declared)
     scale_check.require_scales(found, found.points, declared, found.source[0])
     with progress("predicting", quiet=as_json) as (_, on_count):
         evaluation = workflows.evaluate(run, found, device=device, on_photograph=on_count)
@@ -254,6 +263,7 @@ def crossvalidate(
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="Run folder; goes on where it was interrupted.")],
     photographs: Photographs = None,
+    form: LandmarkFormat = None,
     scheme: SchemeFile = None,
     folds: Annotated[int, typer.Option(help="Number of folds.", min=2)] = 5,
     group: Group = None,
@@ -268,6 +278,8 @@ def crossvalidate(
     seed: Seed = 0,
     device: Device = "auto",
     settings: Settings = None,
+    workers: Workers = None,
+    cluster: ClusterAddress = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict every specimen by a model that has not seen it, and report whether predictions may replace manual work.
@@ -280,13 +292,15 @@ def crossvalidate(
     from pronotum import project as projects
 
     declared = projects.find(data, project)
-    found = workflows.check(data, photographs=photographs, scheme=scheme, declared=declared)
+    found = workflows.check(data, photographs=photographs, form=form, scheme=scheme, declared=declared)
     scale_check.require_scales(found, found.points, declared, found.source[0])
-    groups = _groups(data, covariates, group, found)
+    groups = groups_of(data, covariates, group, found)
     asked = workflows.TrainOptions(preset, seed, device, None, overrides(settings or []), model)
     options = posed(found, asked, pose, mirror=mirror)
-    with progress("", quiet=as_json) as (on_share, _):
-        done = crossvalidation.crossvalidate(found, out, options, n_folds=folds, groups=groups, on_share=on_share)
+    with engine(workers, cluster) as where, progress("", quiet=as_json) as (on_share, _):
+        done = crossvalidation.crossvalidate(
+            found, out, options, n_folds=folds, groups=groups, engine=where, on_share=on_share
+        )
     chosen = margin or declared.margin
     sets, left_out = comparison.of_crossvalidation(done, repeat=repeat, groups=groups, margin=chosen)
     together = f"photographs and specimens of one {group}" if group else "photographs"
@@ -331,7 +345,7 @@ def agree(
         scheme=schemes.find(manual, scheme or declared.scheme),
     )
     scale_check.require_scales(found, found.points[comparison.MANUAL], declared, manual)
-    groups = _groups(manual, covariates, group, found)
+    groups = groups_of(manual, covariates, group, found)
     sets = comparison.of_files(found, groups=groups, margin=margin or declared.margin)
     origin = (
         f"{predicted.name} beside {manual.name}; whether a model had seen these specimens cannot be told from files."
@@ -346,6 +360,7 @@ def learning_curve(
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder; goes on where it was interrupted.")],
     photographs: Photographs = None,
+    form: LandmarkFormat = None,
     scheme: SchemeFile = None,
     sizes: Annotated[
         str | None, typer.Option(help="Specimens to learn from, e.g. 10,20,40; default four sizes.")
@@ -359,6 +374,8 @@ def learning_curve(
     seed: Seed = 0,
     device: Device = "auto",
     settings: Settings = None,
+    workers: Workers = None,
+    cluster: ClusterAddress = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure whether more digitising pays: error and repeatability against the number of specimens learnt from.
@@ -369,12 +386,14 @@ def learning_curve(
     from pronotum import workflows
     from pronotum.report import growth_page
 
-    found = workflows.check(data, photographs=photographs, scheme=scheme)
+    found = workflows.check(data, photographs=photographs, form=form, scheme=scheme)
     asked = workflows.TrainOptions(preset, seed, device, None, overrides(settings or []), model)
     options = posed(found, asked, pose, mirror=mirror)
     wanted = _numbers("--sizes", sizes) if sizes else ()
-    with progress("", quiet=as_json) as (on_share, _):
-        trials = curve.run(found, out, options, sizes=wanted, n_folds=folds, run_folds=run, on_share=on_share)
+    with engine(workers, cluster) as where, progress("", quiet=as_json) as (on_share, _):
+        trials = curve.run(
+            found, out, options, sizes=wanted, n_folds=folds, run_folds=run, engine=where, on_share=on_share
+        )
     summary = growth_page.write(trials.data.subset(trials.tested), trials.sizes, trials.predicted, out, seed=seed)
     if as_json:
         print_json(summary)
@@ -407,85 +426,6 @@ def demo(
         _print_evaluation(result.evaluation)
         typer.echo(f"report: {result.report}")
     finish(result.evaluation.problems)
-
-
-@app.command()
-def reproduce(
-    folder: Annotated[
-        Path,
-        typer.Argument(
-            help="Folder with a folder per part: a landmark file with photographs, or the train_vNN.csv and "
-            "test_vNN.csv of the paper's own programs, whose rounds are then used."
-        ),
-    ],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for runs, tables, figures; goes on where it was.")],
-    parts: Annotated[str | None, typer.Option(help="Only these parts, e.g. pronotum,head.")] = None,
-    rounds: Annotated[int, typer.Option(help="Rounds of the cross-validation, drawn at random.", min=2)] = 9,
-    round_size: Annotated[int | None, typer.Option(help="Contiguous rounds of this size; the paper has 33.")] = None,
-    run: Annotated[int | None, typer.Option(help="Only the first so many rounds.", min=1)] = None,
-    epochs: Annotated[int | None, typer.Option(help="Of the training from scratch.")] = None,
-    pretrain: Annotated[str | None, typer.Option(help="Parts to pre-train on together before fine-tuning.")] = None,
-    pretrain_epochs: Annotated[int | None, typer.Option(help="Of the combined pre-training.")] = None,
-    finetune_epochs: Annotated[int | None, typer.Option(help="Of the fine-tuning.")] = None,
-    drop: Annotated[
-        list[str] | None, typer.Option(help="Landmarks left out of the pre-training, e.g. elytra=1,6,9.")
-    ] = None,
-    own_heads: Annotated[
-        bool, typer.Option("--own-heads", help="Pre-train one trunk with outputs of its own for each part.")
-    ] = False,
-    pretrain_fold: Annotated[
-        int | None, typer.Option(help="Pre-train once, for this round, as the paper did (7): CONTAMINATES the others.")
-    ] = None,
-    classical: Annotated[
-        bool,
-        typer.Option("--classical", help="Also predict every round by image processing, from the same specimens."),
-    ] = False,
-    model: Annotated[str, typer.Option(help="ebnet1, ebnet2, ebnet3 or heatmap.")] = "ebnet3",
-    preset: Annotated[str | None, typer.Option(help="Of every training; paper = the published schedules.")] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    device: Device = "auto",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="Change a setting of every training; one of the image processing: classical.mode=legacy."
-        ),
-    ] = None,
-) -> None:
-    """Run the protocol of Le et al. on your parts: rounds, combined pre-training, fine-tuning, tables and figures.
-
-    Example: pronotum reproduce beetles/ -o paper --rounds 3 --epochs 50 --pretrain pronotum,head
-    """
-    from pronotum import paper_results, protocol, workflows
-
-    steps = {"scratch": epochs, "pretrain": pretrain_epochs, "fine_tuned": finetune_epochs}
-    changes, of_classical = protocol.split_settings(overrides(settings or []))
-    if of_classical and not classical:
-        raise UserError("--set classical.", found="no image processing asked for", remedy="add --classical")
-    chosen = protocol.Protocol(
-        n_rounds=rounds,
-        round_size=round_size,
-        run=run,
-        seed=seed,
-        # The published schedules learn from all training specimens; the paper held none of them out.
-        options=workflows.TrainOptions(preset, seed, device, 0.0 if preset == "paper" else None, changes, model),
-        settings=of_classical | {step: {"epochs": number} for step, number in steps.items() if number is not None},
-        presets={"fine_tuned": "paper-finetune"} if preset == "paper" else {},
-        pretrain=tuple(pretrain.split(",")) if pretrain else (),
-        dropped=protocol.read_drops(drop or []),
-        own_heads=own_heads,
-        pretrain_round=pretrain_fold,
-        classical=classical,
-    )
-    only = tuple(parts.split(",")) if parts else ()
-    with progress("training", quiet=False) as (on_share, _):
-        subject = protocol.Reproduction(folder, out, chosen, only, typer.echo, on_share)
-        made = subject.execute()
-    paper_results.write(subject, made)
-    for part in made.values():
-        for remark in part.remarks():
-            typer.echo(remark)
-    typer.echo(f"tables and figures in {out}")
-    finish([problem for found in subject.parts.values() for problem in found.problems])
 
 
 @app.command()
@@ -538,16 +478,6 @@ def _numbers(option: str, text: str) -> tuple[int, ...]:
         return tuple(int(number) for number in text.split(","))
     except ValueError:
         raise UserError(f"{option} {text}", found="not understood", expected="numbers, as 10,20,40") from None
-
-
-def _groups(data: Path, table: Path | None, column: str | None, specimens: Dataset | LandmarkSets) -> tuple[str, ...]:
-    """The group of each specimen, from the table that was named or the one beside the data."""
-    from pronotum import covariates
-
-    if column is None:
-        return ()
-    beside = (data if data.is_dir() else data.parent) / "covariates.csv"
-    return covariates.read(table or beside).of(specimens.specimens, column)
 
 
 def _report(

@@ -94,6 +94,7 @@ def _listen(host: str, port: int | None) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((host, wanted))
+            listening.listen(128)  # who opens the link before the server is ready waits for it
         except OSError as error:
             listening.close()
             if wanted == 0 or port:

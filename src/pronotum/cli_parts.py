@@ -15,11 +15,16 @@ from pronotum.errors import UserError
 
 if TYPE_CHECKING:
     from pronotum.data import Dataset, Problem
+    from pronotum.landmark_sets import LandmarkSets
+    from pronotum.tasks import Engine
     from pronotum.workflows import TrainOptions
 
 Data = Annotated[Path, typer.Argument(help="Landmark file, or a folder with one and its photographs beside or below.")]
 Photographs = Annotated[
     Path | None, typer.Option("--photographs", help="Folder of the photographs, where it is another one.")
+]
+LandmarkFormat = Annotated[
+    str | None, typer.Option("--format", help="Format of the landmark file, where it does not tell (pronotum formats).")
 ]
 RunFolder = Annotated[Path, typer.Argument(help="Run folder of pronotum train, or a model file.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
@@ -67,6 +72,12 @@ SchemeFile = Annotated[
     Path | None,
     typer.Option("--scheme", help="Scheme file: names, mirror pairs, curves; default scheme.toml beside the data."),
 ]
+Workers = Annotated[
+    int | None, typer.Option(help="Work with so many processes side by side, each on one thread.", min=1)
+]
+ClusterAddress = Annotated[
+    str | None, typer.Option("--cluster", help="Work on a Dask cluster: tcp://host:8786 (see docs/cluster.md).")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead (see docs/json.md).")]
 
 
@@ -96,6 +107,22 @@ def progress(title: str, *, quiet: bool) -> Iterator[tuple[Callable[[float, str]
         yield on_share, on_count
 
 
+@contextmanager
+def engine(workers: int | None, address: str | None) -> Iterator[Engine]:
+    """Where tasks are done: one after another in this process, or where it was asked for."""
+    from pronotum import tasks
+
+    if workers and address:
+        raise UserError("--workers", found="--cluster too", expected="one of them")
+    if workers or address:
+        from pronotum.cluster import Cluster
+
+        with Cluster(workers=workers or 0, address=address or "") as opened:
+            yield opened
+    else:
+        yield tasks.here
+
+
 def print_json(value: object) -> None:
     """One JSON object on standard output."""
     typer.echo(json.dumps(value, indent=2, allow_nan=False))
@@ -122,6 +149,16 @@ def overrides(settings: Sequence[str]) -> dict[str, Any]:
             raise UserError(f"--set {setting}", found="no '='", expected="name=value")
         changes[name.strip()] = value.strip()
     return changes
+
+
+def groups_of(data: Path, table: Path | None, column: str | None, specimens: Dataset | LandmarkSets) -> tuple[str, ...]:
+    """The group of each specimen, from the table that was named or the one beside the data."""
+    from pronotum import covariates
+
+    if column is None:
+        return ()
+    beside = (data if data.is_dir() else data.parent) / "covariates.csv"
+    return covariates.read(table or beside).of(specimens.specimens, column)
 
 
 def posed(data: Dataset, asked: TrainOptions, pose: str, *, mirror: bool) -> TrainOptions:

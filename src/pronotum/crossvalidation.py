@@ -7,7 +7,7 @@ The folder is a run folder (`runs.Run`) of the final model, with ``crossvalidati
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,12 @@ from pronotum.morphometrics.superimposition import centroid_size, mean_shape
 from pronotum.pictures import DESCRIBED
 from pronotum.runs import Run, claim
 from pronotum.semilandmarks import to_curves
-from pronotum.training import Epoch
+from pronotum.tasks import Engine, OnShare, Task, here
+from pronotum.tasks import run as run_tasks
 
 DESCRIPTION = "crossvalidation.json"
 OUT_OF_FOLD = "out_of_fold.tps"
+PREDICTIONS, CERTAINTY, PROBLEMS = "predictions.tps", "certainty.json", "problems.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,9 +128,10 @@ def crossvalidate(
     *,
     n_folds: int = 5,
     groups: Sequence[str] = (),
-    on_share: Callable[[float, str], None] = lambda share, text: None,
+    engine: Engine = here,
+    on_share: OnShare = lambda share, text: None,
 ) -> CrossValidation:
-    """Train and predict every fold, then train on all.
+    """Train and predict every fold, and train on all.
 
     Args:
         data: specimens.
@@ -136,6 +139,7 @@ def crossvalidate(
         options: of every training.
         n_folds: number of folds.
         groups: (N,) what must not be divided between training and testing, beside photographs; empty = nothing.
+        engine: where to do it.
         on_share: called with the share of the work that is done, and what is being done.
 
     Raises:
@@ -143,31 +147,38 @@ def crossvalidate(
     """
     folds = plan(data, n_folds, options.seed, groups)
     claim(folder / DESCRIPTION, described(data, options, n_folds, groups), "a cross-validation")
+    learnt = [np.setdiff1d(np.arange(len(data)), test) for test in folds]
+    places = [folder / "folds" / f"{number:02d}" for number in range(1, n_folds + 1)]
+    made = [
+        fold_task(f"fold {number} of {n_folds}", data, *parts, options)
+        for number, parts in enumerate(zip(learnt, folds, places, strict=True), start=1)
+    ]
+    final = Task("final model", train_or_resume, (data, folder, options), folder, Run(folder).model, float(len(data)))
+    run_tasks([*made, final], engine=engine, on_share=on_share)
     predicted = np.full(data.points.shape, np.nan)
     shapes = np.full(data.points.shape, np.nan)
     number_of = np.zeros(len(data), dtype=np.intp)
     certainty = Certainty.unknown(*data.points.shape[:2])
     looks = np.full((len(data), DESCRIBED), np.nan)
     problems = list(data.problems)
-    total = n_folds + 1
-    for number, test in enumerate(folds, start=1):
-        learnt = np.setdiff1d(np.arange(len(data)), test)
-        place = folder / "folds" / f"{number:02d}"
-        report = _share_reporter(on_share, number - 1, total, f"fold {number} of {n_folds}")
-        answered, left_out = train_and_predict(data, learnt, test, place, options, report)
-        predicted[test], number_of[test] = answered.points, number
-        certainty.confidence[test], certainty.spread[test] = answered.certainty.confidence, answered.certainty.spread
-        looks[test] = answered.described
-        shapes[test] = mean_shape(data.points[learnt])
+    for number, (known, test, place) in enumerate(zip(learnt, folds, places, strict=True), start=1):
+        found, left_out = answered(data, test, place)
+        predicted[test], number_of[test] = found.points, number
+        certainty.confidence[test], certainty.spread[test] = found.certainty.confidence, found.certainty.spread
+        looks[test] = found.described
+        shapes[test] = mean_shape(data.points[known])
         problems.extend(left_out)
-    if not Run(folder).model.exists():
-        report = _share_reporter(on_share, n_folds, total, "final model")
-        workflows.train(data, folder, options, resume=Run(folder).config.exists(), on_epoch=report)
     answers = [predicted_of(one, points) for one, points in zip(data.landmarks, predicted, strict=True)]
     formats.save(folder / OUT_OF_FOLD, [to_curves(one, data.scheme) for one in answers], _sizes(data))
-    found = CrossValidation(data, predicted, shapes, number_of, tuple(dict.fromkeys(problems)), certainty, looks)
-    _keep(Run(folder).model, found)
-    return found
+    whole = CrossValidation(data, predicted, shapes, number_of, tuple(dict.fromkeys(problems)), certainty, looks)
+    _keep(Run(folder).model, whole)
+    return whole
+
+
+def train_or_resume(data: Dataset, folder: Path, options: workflows.TrainOptions, on_share: OnShare) -> None:
+    """Train a model, or go on where an earlier attempt was; a task."""
+    resume = Run(folder).config.exists()
+    workflows.train(data, folder, options, resume=resume, on_epoch=lambda one: on_share(one.progress, one.stage))
 
 
 def _keep(path: Path, found: CrossValidation) -> None:
@@ -197,49 +208,62 @@ class Answered:
     described: FloatArray
 
 
+def fold_task(
+    name: str,
+    data: Dataset,
+    learnt: NDArray[np.intp],
+    test: NDArray[np.intp],
+    place: Path,
+    options: workflows.TrainOptions,
+) -> Task:
+    """The task of predicting some specimens with a model that learns from others; see `train_and_predict`."""
+    arguments = (data, learnt, test, place, options)
+    return Task(name, train_and_predict, arguments, place, place / PREDICTIONS, float(len(learnt)))
+
+
 def train_and_predict(
     data: Dataset,
     learnt: NDArray[np.intp],
     test: NDArray[np.intp],
     place: Path,
     options: workflows.TrainOptions,
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-) -> tuple[Answered, list[Problem]]:
-    """Predict some specimens with a model that learns from others, or read what an earlier attempt predicted.
+    on_share: OnShare,
+) -> None:
+    """Predict some specimens with a model that learns from others; a task.
 
     Args:
         data: all specimens.
         learnt: positions of those to learn from.
         test: positions of those to predict.
-        place: run folder of this training; ``predictions.tps`` in it means that it is done.
+        place: run folder of this training; for what it writes beside see `answered`.
         options: of the training.
-        on_epoch: called after every epoch.
-
-    Returns:
-        predictions in the order of `test`, and what was left out.
+        on_share: called after every epoch.
     """
-    file, run, asked = place / "predictions.tps", Run(place), data.subset(test)
-    said = place / "certainty.json"
-    if not (file.exists() and said.exists()):
-        if not run.model.exists():
-            workflows.train(data.subset(learnt), place, options, resume=run.config.exists(), on_epoch=on_epoch)
-        evaluation = workflows.evaluate(place, asked, device=options.device)
-        points = dict(zip(evaluation.data.names, evaluation.predicted, strict=True))
-        certainty = evaluation.certainty
-        rows = zip(certainty.confidence.tolist(), certainty.spread.tolist(), evaluation.described.tolist(), strict=True)
-        missing = np.full(data.points.shape[1:], np.nan)
-        answers = [predicted_of(specimen, points.get(specimen.name, missing)) for specimen in asked.landmarks]
-        write_text(place / "problems.json", json.dumps([asdict(problem) for problem in evaluation.problems]))
-        write_text(said, json.dumps(dict(zip(evaluation.data.names, rows, strict=True))))
-        formats.save(file, answers, _sizes(asked))
-    found = formats.load(file, _sizes(asked))
-    problems = [Problem(**one) for one in json.loads((place / "problems.json").read_text(encoding="utf-8"))]
+    run, asked = Run(place), data.subset(test)
+    if not run.model.exists():
+        train_or_resume(data.subset(learnt), place, options, on_share)
+    evaluation = workflows.evaluate(place, asked, device=options.device)
+    points = dict(zip(evaluation.data.names, evaluation.predicted, strict=True))
+    certainty = evaluation.certainty
+    rows = zip(certainty.confidence.tolist(), certainty.spread.tolist(), evaluation.described.tolist(), strict=True)
+    missing = np.full(data.points.shape[1:], np.nan)
+    answers = [predicted_of(specimen, points.get(specimen.name, missing)) for specimen in asked.landmarks]
+    write_text(place / PROBLEMS, json.dumps([asdict(problem) for problem in evaluation.problems]))
+    write_text(place / CERTAINTY, json.dumps(dict(zip(evaluation.data.names, rows, strict=True))))
+    formats.save(place / PREDICTIONS, answers, _sizes(asked))
+
+
+def answered(data: Dataset, test: NDArray[np.intp], place: Path) -> tuple[Answered, list[Problem]]:
+    """What `train_and_predict` has predicted of the specimens at these positions, in this order; what was left out."""
+    asked = data.subset(test)
+    found = formats.load(place / PREDICTIONS, _sizes(asked))
+    problems = [Problem(**one) for one in json.loads((place / PROBLEMS).read_text(encoding="utf-8"))]
     unknown = [np.nan] * data.scheme.n_landmarks
-    kept = json.loads(said.read_text(encoding="utf-8"))
+    kept = json.loads((place / CERTAINTY).read_text(encoding="utf-8"))
     told = [kept.get(name, [unknown, unknown, [np.nan] * DESCRIBED]) for name in asked.names]
     confidence, spread, described = (np.array(column, dtype=np.float64) for column in zip(*told, strict=True))
-    answered = Answered(np.stack([one.points for one in found]), Certainty(confidence, spread), described)
-    return answered, problems
+    answers = Answered(np.stack([one.points for one in found]), Certainty(confidence, spread), described)
+    return answers, problems
 
 
 def predicted_of(specimen: Landmarks, points: FloatArray) -> Landmarks:
@@ -249,15 +273,6 @@ def predicted_of(specimen: Landmarks, points: FloatArray) -> Landmarks:
 
 def _sizes(data: Dataset) -> dict[str, tuple[int, int]]:
     return {specimen.image: size for specimen, size in zip(data.landmarks, data.sizes, strict=True)}
-
-
-def _share_reporter(
-    on_share: Callable[[float, str], None], done: int, total: int, text: str
-) -> Callable[[Epoch], None]:
-    def report(epoch: Epoch) -> None:
-        on_share((done + epoch.progress) / total, f"{text}: {epoch.stage}")
-
-    return report
 
 
 def described(data: Dataset, options: workflows.TrainOptions, n_folds: int, groups: Sequence[str]) -> dict[str, Any]:

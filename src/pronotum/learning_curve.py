@@ -6,7 +6,7 @@ the larger, tested on the same specimens. What is finished is never done again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pronotum import workflows
-from pronotum.crossvalidation import described, plan, train_and_predict
+from pronotum.crossvalidation import answered, described, fold_task, plan
 from pronotum.data import Dataset, Problem
 from pronotum.errors import UserError
 from pronotum.landmarks import FloatArray
 from pronotum.runs import claim
-from pronotum.training import Epoch
+from pronotum.tasks import Engine, OnShare, here
+from pronotum.tasks import run as run_tasks
 
 DESCRIPTION = "learning_curve.json"
 
@@ -58,7 +59,8 @@ def run(
     n_folds: int = 4,
     run_folds: int | None = None,
     groups: Sequence[str] = (),
-    on_share: Callable[[float, str], None] = lambda share, text: None,
+    engine: Engine = here,
+    on_share: OnShare = lambda share, text: None,
 ) -> Trials:
     """Train on more and more specimens of every fold.
 
@@ -70,6 +72,7 @@ def run(
         n_folds: each tests one part of the specimens and draws from the rest.
         run_folds: only the first so many folds.
         groups: as in `crossvalidation.crossvalidate`.
+        engine: where to do it.
         on_share: called with the share of the work that is done, and what is being done.
 
     Raises:
@@ -83,21 +86,21 @@ def run(
         expected = f"{workflows.MIN_SPECIMENS} to {most}"
         raise UserError("--sizes", found=found, expected=expected, remedy="or ask for more folds")
     claim(folder / DESCRIPTION, {"sizes": wanted, **described(data, options, n_folds, groups)}, "a learning curve")
-    answers: list[list[FloatArray]] = [[] for _ in wanted]
-    problems: list[Problem] = list(data.problems)
-    total, done = len(folds) * sum(wanted), 0
+    made = []
     for number, test in enumerate(folds, start=1):
         order = np.random.default_rng([options.seed, number]).permutation(np.setdiff1d(np.arange(len(data)), test))
-        for position, size in enumerate(wanted):
-            text = f"fold {number} of {len(folds)}, {size} specimens"
+        for size in wanted:
+            name, place = f"fold {number} of {len(folds)}, {size} specimens", _place(folder, number, size)
+            made.append(fold_task(name, data, np.sort(order[:size]), test, place, options))
+    run_tasks(made, engine=engine, on_share=on_share)
+    problems: list[Problem] = list(data.problems)
+    answers: list[FloatArray] = []
+    for size in wanted:
+        read = [answered(data, test, _place(folder, number, size)) for number, test in enumerate(folds, start=1)]
+        answers.append(np.concatenate([found.points for found, _ in read]))
+        problems += [problem for _, left_out in read for problem in left_out]
+    return Trials(data, wanted, np.concatenate(folds), np.stack(answers), tuple(dict.fromkeys(problems)))
 
-            def report(epoch: Epoch, before: int = done, size: int = size, text: str = text) -> None:
-                on_share((before + epoch.progress * size) / total, text)
 
-            where = folder / f"fold{number:02d}" / f"{size:04d}"
-            answered, left_out = train_and_predict(data, np.sort(order[:size]), test, where, options, report)
-            answers[position].append(answered.points)
-            problems.extend(left_out)
-            done += size
-    predicted = np.stack([np.concatenate(of_size) for of_size in answers])
-    return Trials(data, wanted, np.concatenate(folds), predicted, tuple(dict.fromkeys(problems)))
+def _place(folder: Path, fold: int, size: int) -> Path:
+    return folder / f"fold{fold:02d}" / f"{size:04d}"

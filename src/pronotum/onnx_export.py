@@ -1,383 +1,217 @@
-"""Networks as ONNX graphs: their operations are written down while they look at an example.
+"""A model as an ONNX file, for programs without Python or torch: one graph from a picture to its landmarks.
 
-What does not depend on the pictures is a constant of the graph. The first dimension of everything else counts pictures,
-or parts of pictures, and stays open. Only the operations of `graph` are known; another one is refused.
-
-Written here and not by torch's own exporter, which takes minutes for graphs of so many small operations.
+A photograph has to be brought to the size of the pictures first, as `pictures.fit` does it; docs/models.md says how.
+The file, and a JSON file beside it, say what the landmarks are called and what is known of the model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import importlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from pronotum.models.graph import Look
+from pronotum import pictures, synthetic
+from pronotum.errors import UserError
+from pronotum.files import replacing
+from pronotum.images import UnreadablePhotograph
+from pronotum.models.ebnet import EBNet
+from pronotum.models.graph import EBNetGraph, HeatmapGraph, Look
+from pronotum.models.heatmap import HeatmapModel
 
-OPSET = 18
-IR_VERSION = 8
-"""Of the file: that of the time of `OPSET`, so that older programs read it."""
-EXAMPLE = 2
-"""Pictures in the example: more than one, so that a dimension which does not count pictures is noticed."""
-OUTPUTS = ("points", "confidence", "spread")
-TYPES = {
-    torch.float32: TensorProto.FLOAT,
-    torch.float64: TensorProto.DOUBLE,
-    torch.uint8: TensorProto.UINT8,
-    torch.int32: TensorProto.INT32,
-    torch.int64: TensorProto.INT64,
-    torch.bool: TensorProto.BOOL,
+PROPERTY = "pronotum"
+"""Under this name the file holds what the JSON file beside it holds."""
+TOLERANCE = 0.01
+"""Px by which landmarks of the two programs may differ."""
+EDGE = 0.002
+"""Px. Where an answer on the way is so near the edge between two windows, the last digits of the arithmetic decide
+which one is cut, in PyTorch too: with another number of threads, or on another device."""
+SYNTHETIC = ("pronotum", "head", "elytra")
+DRAWN = 1024
+"""Longest side of a synthetic picture, px; it is enlarged where a model wants larger ones."""
+TOGETHER = 2
+"""Pictures handed over together when checking: a graph must take several, and one."""
+OUTPUTS = {
+    "points": "(B, K, 2) float32: x right, y down, px of the picture; (0, 0) is the centre of its top-left pixel",
+    "confidence": "(B, K) float32 on [0, 1], not calibrated; NaN = the model has none",
+    "spread": "(B, K) float32, px of the picture, standard deviation of the probability; NaN = the model has none",
 }
 
 
-def export(network: nn.Module, size: tuple[int, int], about: Mapping[str, str]) -> onnx.ModelProto:
-    """The graph of a network.
+@dataclass(frozen=True)
+class Checked:
+    """How the two programs agree.
+
+    Attributes:
+        pictures: that were looked at.
+        landmarks: on them.
+        largest: px between the landmarks of the two, the largest of those not `on_edge`.
+        on_edge: landmarks that differ by more than is allowed because they lie on the edge between two windows.
+        unreadable: photographs that could not be opened.
+    """
+
+    pictures: int
+    landmarks: int
+    largest: float
+    on_edge: int
+    unreadable: tuple[UnreadablePhotograph, ...] = ()
+
+
+def write(
+    network: Any,
+    path: Path,
+    about: Mapping[str, Any],
+    photographs: Sequence[Path] = (),
+    on_picture: Callable[[int, int], None] = lambda done, total: None,
+) -> Checked:
+    """Write a model as an ONNX file, with a JSON file of the same name beside it, if it answers as PyTorch does.
 
     Args:
-        network: of `graph`: (B, 3, H, W) uint8 -> `Look`.
-        size: (width, height) px of the pictures.
-        about: to be kept in the file, by name.
+        network: of a stored model, on the CPU.
+        path: of the file.
+        about: what both files say of the model, plain values.
+        photographs: on which the answers are compared too, beside some synthetic pictures.
+        on_picture: called with the number compared and the total.
 
-    Returns:
-        a model with the input ``pictures`` and `OUTPUTS`.
+    Raises:
+        UserError: an architecture that cannot be exported, libraries that are not installed, or answers that differ.
     """
-    pictures = torch.zeros(EXAMPLE, 3, size[1], size[0], dtype=torch.uint8)
-    with torch.no_grad(), Recorder(network, pictures) as recorder:
-        look: Look = network(pictures)
-    for value, name in zip(look, OUTPUTS, strict=False):
-        recorder.node("Identity", [recorder.value(value)], output=name)
-    given = helper.make_tensor_value_info("pictures", TensorProto.UINT8, ["batch", 3, size[1], size[0]])
-    answers = [
-        helper.make_tensor_value_info(name, TYPES[value.dtype], ["batch", *value.shape[1:]])
-        for value, name in zip(look, OUTPUTS, strict=False)
-    ]
-    graph = helper.make_graph(recorder.nodes, "pronotum", [given], answers, recorder.constants)
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="pronotum"
+    graph = graph_of(network)
+    onnx, runtime = _library("onnx"), _library("onnxruntime")
+    record = importlib.import_module("pronotum.onnx_recorder").record
+    beside = path.with_suffix(".json")
+    described = json.dumps(describe(network, about), indent=1, allow_nan=False, ensure_ascii=False)
+    with replacing(path) as part, replacing(beside) as note:
+        model = record(graph, network.config.picture, tuple(OUTPUTS))
+        onnx.helper.set_model_props(model, {PROPERTY: described})
+        onnx.save(model, part)
+        note.write_text(described + "\n", encoding="utf-8")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        session = runtime.InferenceSession(part, options, providers=["CPUExecutionProvider"])
+        return check(network, graph, session, path, photographs, on_picture)
+
+
+def graph_of(network: Any) -> nn.Module:
+    """The network without choices that depend on the data.
+
+    Raises:
+        UserError: there is none for this architecture.
+    """
+    if isinstance(network, EBNet):
+        return EBNetGraph(network).eval()
+    if isinstance(network, HeatmapModel) and network.guide is None:
+        return HeatmapGraph(network).eval()
+    found = "a heatmap model with references" if isinstance(network, HeatmapModel) else type(network).__name__
+    raise UserError(
+        "--onnx",
+        found=f"{found}, which works outside its networks too",
+        expected="a model 'heatmap' without references, or 'ebnet1' to 'ebnet3'",
+        remedy="train one with: pronotum train DATA -o RUN --model heatmap --pose upright",
     )
-    helper.set_model_props(model, dict(about))
-    return model
 
 
-class Recorder(TorchDispatchMode):
-    """Writes down what torch does with values that depend on the pictures."""
+def describe(network: Any, about: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of a model beside its graph."""
+    width, height = network.config.picture
+    given = {
+        "name": "pictures",
+        "width": width,
+        "height": height,
+        "what": f"(B, 3, {height}, {width}) uint8, RGB: the photograph upright as its EXIF says, resized with "
+        "antialiasing and its aspect ratio kept, centred; what it does not cover repeats its border",
+    }
+    return {"format": "pronotum-onnx", "format_version": 1, "input": given, "outputs": OUTPUTS, **about}
 
-    def __init__(self, network: nn.Module, pictures: Tensor) -> None:
-        super().__init__()
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-        self._weights = {id(value): name for name, value in network.state_dict(keep_vars=True).items()}
-        self._names = {id(pictures): "pictures"}
-        self._known: dict[tuple[object, ...], str] = {}
-        # Python gives the number of a value that is gone to another one, so all of them are kept.
-        self._alive: list[object] = [network, pictures]
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Let torch compute, and write down what it did."""
-        result = func(*args, **(kwargs or {}))
-        if any(self.depends(value) for value in _tensors(args)):
-            first = result[0] if isinstance(result, (tuple, list)) else result
-            self._alive.append(result)
-            self._names[id(first)] = self._write(func.overloadpacket.__name__, args, kwargs or {}, first)
-        return result
+def check(
+    network: Any,
+    graph: nn.Module,
+    session: Any,
+    path: Path,
+    photographs: Sequence[Path] = (),
+    on_picture: Callable[[int, int], None] = lambda done, total: None,
+) -> Checked:
+    """Compare what onnxruntime answers with what PyTorch answers.
 
-    def _write(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], result: Tensor) -> str:
-        if name not in OPERATIONS or not isinstance(result, Tensor) or len(result) % EXAMPLE:
-            raise NotImplementedError(f"no graph can be made of a network that uses {name} -> {_shape(result)}")
-        return OPERATIONS[name](self, result, *args, **kwargs)
+    Args:
+        network: of the stored model.
+        graph: `graph_of` it.
+        session: of onnxruntime, with the file.
+        path: of the file, for messages.
+        photographs: beside some synthetic pictures.
+        on_picture: called with the number compared and the total.
 
-    def depends(self, value: object) -> bool:
-        """Whether a value depends on the pictures."""
-        return id(value) in self._names
+    Raises:
+        UserError: landmarks differ by more than `TOLERANCE`, or confidences by more than a hundredth.
+    """
+    seen, landmarks, largest, on_edge = 0, 0, 0.0, 0
+    unreadable = list[UnreadablePhotograph]()
+    total = len(SYNTHETIC) + len(photographs)
+    for batch in _batches(_shown(network.config.picture, photographs, unreadable)):
+        points, confidence, _ = (torch.from_numpy(v) for v in session.run(list(OUTPUTS), {"pictures": batch.numpy()}))
+        answer = network.answer(batch)
+        apart = (answer.points - points).norm(dim=-1)
+        unsure = (answer.confidence - confidence).abs().nan_to_num()
+        wrong = ~(apart <= TOLERANCE) | (unsure > TOLERANCE)
+        if wrong.any():
+            with torch.no_grad():
+                look: Look = graph(batch)
+            edge = wrong & (look.margin < EDGE)
+            if (wrong & ~edge).any():
+                worst = float(apart[wrong & ~edge].max())
+                raise UserError(
+                    path,
+                    found=f"landmarks of onnxruntime {worst:.3g} px from those of PyTorch",
+                    expected=f"at most {TOLERANCE:g} px",
+                    remedy="nothing was written; please report this with the output of pronotum info",
+                )
+            on_edge += int(edge.sum())
+            apart = apart[~edge]
+        seen, landmarks = seen + len(batch), landmarks + confidence.numel()
+        largest = max(largest, float(apart.max()) if apart.numel() else 0.0)
+        on_picture(seen + len(unreadable), total)
+    on_picture(total, total)
+    return Checked(seen, landmarks, largest, on_edge, tuple(unreadable))
 
-    def value(self, value: Any, dtype: torch.dtype | None = None) -> str:
-        """Name of a value in the graph; of a constant, which is added to it; of the value as another type."""
-        if isinstance(value, str):
-            return value
-        if self.depends(value):
-            name = self._names[id(value)]
-            return name if dtype in (None, value.dtype) else self.node("Cast", [name], to=TYPES[dtype])
-        return self._constant(value, dtype)
 
-    def _constant(self, value: Any, dtype: torch.dtype | None) -> str:
-        if not isinstance(value, Tensor):
-            value = torch.tensor(value, dtype=dtype)
-            key: tuple[object, ...] = (value.dtype, tuple(value.shape), *value.flatten().tolist())
+def _library(name: str) -> Any:
+    """A library that only an export needs."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise UserError("--onnx", found=f"{name} is not installed", remedy="pip install 'pronotum[onnx]'") from None
+
+
+def _shown(
+    size: tuple[int, int], photographs: Sequence[Path], unreadable: list[UnreadablePhotograph]
+) -> Iterator[Tensor]:
+    """Pictures (3, H, W) uint8: synthetic ones, then the photographs."""
+    factor = min(1.0, DRAWN / max(size))
+    drawn = max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+    for number, part in enumerate(SYNTHETIC):
+        picture = Image.fromarray(synthetic.draw(part, number, size=drawn).image).resize(size)
+        yield torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+    for _, found in pictures.stream(photographs, size):
+        if isinstance(found, pictures.Picture):
+            yield torch.from_numpy(found.pixels).permute(2, 0, 1)
         else:
-            self._alive.append(value)
-            key = (id(value), dtype)
-        if key not in self._known:
-            self._known[key] = self._weights.get(id(value), f"constant_{len(self.constants)}")
-            array = np.array(value.detach().to(dtype or value.dtype).cpu().numpy(), order="C")
-            self.constants.append(numpy_helper.from_array(array, self._known[key]))
-        return self._known[key]
-
-    def node(self, kind: str, inputs: Sequence[Any], *, output: str = "", outputs: int = 1, **attributes: Any) -> str:
-        """Add an operation; its (first) result has this name, or a new one.
-
-        Args:
-            kind: of the operation.
-            inputs: whatever `value` takes.
-            output: name of the result.
-            outputs: how many results it has.
-            **attributes: of the operation.
-        """
-        number = len(self.nodes)
-        names = [output or f"value_{number}", *(f"value_{number}_{more}" for more in range(1, outputs))]
-        named = [self.value(value) for value in inputs]
-        self.nodes.append(helper.make_node(kind, named, names, f"{kind}_{number}", **attributes))
-        return names[0]
-
-
-def _tensors(values: Any) -> list[Tensor]:
-    """Tensors among arguments, those in lists included."""
-    if isinstance(values, Tensor):
-        return [values]
-    return [one for value in values for one in _tensors(value)] if isinstance(values, (list, tuple)) else []
-
-
-def _shape(value: object) -> object:
-    return list(value.shape) if isinstance(value, Tensor) else type(value).__name__
-
-
-def _open(shape: Sequence[int], first: int) -> list[int]:
-    """A shape whose first dimension is left open."""
-    return [first, *shape[1:]]
-
-
-def _axis(value: Tensor, axis: int) -> int:
-    """A dimension other than the one that counts pictures."""
-    chosen = axis % value.dim()
-    if chosen == 0:
-        raise NotImplementedError("no graph can be made of a network that takes single pictures out of several")
-    return chosen
-
-
-def _same(to: Recorder, result: Tensor, value: Tensor, *_: Any, **__: Any) -> str:
-    return to.value(value)
-
-
-def _arithmetic(kind: str) -> Callable[..., str]:
-    def write(to: Recorder, result: Tensor, left: Any, right: Any, *, alpha: int = 1, **_: Any) -> str:
-        assert alpha == 1
-        return to.node(kind, [to.value(left, result.dtype), to.value(right, result.dtype)])
-
-    return write
-
-
-def _comparison(kind: str) -> Callable[..., str]:
-    def write(to: Recorder, result: Tensor, left: Any, right: Any) -> str:
-        common = torch.result_type(left, right)
-        return to.node(kind, [to.value(left, common), to.value(right, common)])
-
-    return write
-
-
-def _unary(*kinds: str) -> Callable[..., str]:
-    def write(to: Recorder, result: Tensor, value: Tensor) -> str:
-        name = to.value(value)
-        for kind in kinds:
-            name = to.node(kind, [name])
-        return name
-
-    return write
-
-
-def _reduction(kind: str) -> Callable[..., str]:
-    def write(to: Recorder, result: Tensor, value: Tensor, axes: Any, keep: bool = False, **_: Any) -> str:
-        chosen = [_axis(value, axis) for axis in (axes if isinstance(axes, (list, tuple)) else [axes])]
-        return to.node(kind, [value, to.value(chosen, torch.int64)], keepdims=int(keep))
-
-    return write
-
-
-def _argmax(to: Recorder, result: Tensor, value: Tensor, axis: int, keep: bool = False) -> str:
-    return to.node("ArgMax", [value], axis=_axis(value, axis), keepdims=int(keep))
-
-
-def _sort(to: Recorder, result: Tensor, value: Tensor, axis: int = -1, descending: bool = False) -> str:
-    count = to.value([value.shape[axis]], torch.int64)
-    return to.node("TopK", [value, count], outputs=2, axis=_axis(value, axis), largest=int(descending))
-
-
-def _power(to: Recorder, result: Tensor, value: Tensor, exponent: float) -> str:
-    assert exponent == 2
-    return to.node("Mul", [value, value])
-
-
-def _clamp(to: Recorder, result: Tensor, value: Tensor, low: Any = None, high: Any = None) -> str:
-    name = to.value(value)
-    name = name if low is None else to.node("Max", [name, to.value(low, result.dtype)])
-    return name if high is None else to.node("Min", [name, to.value(high, result.dtype)])
-
-
-def _where(to: Recorder, result: Tensor, condition: Tensor, yes: Any, no: Any) -> str:
-    return to.node("Where", [condition, to.value(yes, result.dtype), to.value(no, result.dtype)])
-
-
-def _masked_fill(to: Recorder, result: Tensor, value: Tensor, mask: Tensor, filling: float) -> str:
-    return _where(to, result, mask, filling, value)
-
-
-def _full_like(to: Recorder, result: Tensor, value: Tensor, filling: float, **_: Any) -> str:
-    return to.node("Expand", [to.value(filling, result.dtype), to.node("Shape", [value])])
-
-
-def _cast(to: Recorder, result: Tensor, value: Tensor, **_: Any) -> str:
-    return to.value(value, result.dtype)
-
-
-def _reshape(to: Recorder, result: Tensor, value: Tensor, *_: Any) -> str:
-    return to.node("Reshape", [value, to.value(_open(result.shape, -1), torch.int64)])
-
-
-def _expand(to: Recorder, result: Tensor, value: Tensor, *_: Any) -> str:
-    return to.node("Expand", [value, to.value(_open(result.shape, 1), torch.int64)])
-
-
-def _transpose(to: Recorder, result: Tensor, value: Tensor, first: int, second: int) -> str:
-    order = list(range(value.dim()))
-    first, second = _axis(value, first), _axis(value, second)
-    order[first], order[second] = order[second], order[first]
-    return to.node("Transpose", [value], perm=order)
-
-
-def _select(to: Recorder, result: Tensor, value: Tensor, axis: int, index: int) -> str:
-    return to.node("Gather", [value, to.value(index, torch.int64)], axis=_axis(value, axis))
-
-
-def _slice(
-    to: Recorder, result: Tensor, value: Tensor, axis: int = 0, start: Any = None, end: Any = None, step: int = 1
-) -> str:
-    if result.shape == value.shape:
-        return to.value(value)
-    assert step == 1
-    start = (start or 0) % value.shape[axis]
-    ends = [[start], [start + result.shape[axis]], [_axis(value, axis)]]
-    return to.node("Slice", [value, *(to.value(one, torch.int64) for one in ends)])
-
-
-def _stack(to: Recorder, result: Tensor, values: Sequence[Tensor], axis: int = 0) -> str:
-    chosen = _axis(result, axis)
-    single = [to.node("Unsqueeze", [value, to.value([chosen], torch.int64)]) for value in values]
-    return to.node("Concat", single, axis=chosen)
-
-
-def _index_select(to: Recorder, result: Tensor, value: Tensor, axis: int, index: Tensor) -> str:
-    return to.node("Gather", [value, index], axis=_axis(value, axis))
-
-
-def _gather(to: Recorder, result: Tensor, value: Tensor, axis: int, index: Tensor, **_: Any) -> str:
-    return to.node("GatherElements", [value, index], axis=_axis(value, axis))
-
-
-def _log_softmax(to: Recorder, result: Tensor, value: Tensor, axis: int, *_: Any) -> str:
-    return to.node("LogSoftmax", [value], axis=_axis(value, axis))
-
-
-def _convolution(
-    to: Recorder,
-    result: Tensor,
-    value: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: list[int],
-    padding: list[int],
-    dilation: list[int],
-    *_: Any,
-) -> str:
-    given = [value, weight] if bias is None else [value, weight, bias]
-    return to.node("Conv", given, strides=stride, pads=[*padding, *padding], dilations=dilation)
-
-
-def _group_norm(
-    to: Recorder, result: Tensor, value: Tensor, weight: Tensor, bias: Tensor, *sizes: Any
-) -> str:
-    groups, epsilon = sizes[-2:]
-    shape = to.value([-1, groups, result[0].numel() // groups], torch.int64)
-    ones, zeros = (to.value([filling] * groups, torch.float32) for filling in (1.0, 0.0))
-    grouped = to.node("Reshape", [value, shape])
-    normal = to.node("InstanceNormalization", [grouped, ones, zeros], epsilon=epsilon)
-    whole = to.node("Reshape", [normal, to.value(_open(result.shape, -1), torch.int64)])
-    # Weights and biases are per channel; each is kept in its own shape, under its own name.
-    along = to.value([1, 2], torch.int64)
-    scaled = to.node("Mul", [whole, to.node("Unsqueeze", [weight, along])])
-    return to.node("Add", [scaled, to.node("Unsqueeze", [bias, along])])
-
-
-def _max_pool(to: Recorder, result: Tensor, value: Tensor, kernel: list[int], stride: Any = (), *_: Any) -> str:
-    return to.node("MaxPool", [value], kernel_shape=kernel, strides=list(stride) or kernel)
-
-
-def _upsample(to: Recorder, result: Tensor, value: Tensor, *_: Any) -> str:
-    factors = [after / before for after, before in zip(result.shape, value.shape, strict=True)]
-    scales = to.value(factors, torch.float32)
-    return to.node(
-        "Resize", [value, "", scales], mode="linear", coordinate_transformation_mode="half_pixel"
-    )
-
-
-def _grid_sample(to: Recorder, result: Tensor, value: Tensor, grid: Tensor, *_: Any) -> str:
-    # The grid is the same for all pictures; ONNX wants one for each.
-    first, one = (to.value([number], torch.int64) for number in (0, 1))
-    count = to.node("Slice", [to.node("Shape", [value]), first, one])
-    shape = to.node("Concat", [count, to.value([1, 1, 1], torch.int64)], axis=0)
-    every = to.node("Expand", [grid[:1], shape])
-    return to.node("GridSample", [value, every], mode="bilinear", padding_mode="border", align_corners=0)
-
-
-def _affine(to: Recorder, result: Tensor, bias: Tensor, value: Tensor, weight: Tensor, **_: Any) -> str:
-    return to.node("Gemm", [value, weight, bias])
-
-
-OPERATIONS: Mapping[str, Callable[..., str]] = {
-    **dict.fromkeys(("detach", "alias", "clone", "contiguous", "lift_fresh"), _same),
-    **dict.fromkeys(("view", "_unsafe_view", "unsqueeze", "squeeze"), _reshape),
-    **{name: _unary(name.capitalize()) for name in ("abs", "exp", "floor", "neg", "reciprocal", "relu", "round", "sqrt")},
-    **{name: _arithmetic(name.capitalize()) for name in ("add", "sub", "mul", "div")},
-    # Whole numbers are never negative here, so that rounding down is rounding to zero.
-    "floor_divide": _arithmetic("Div"),
-    "remainder": _arithmetic("Mod"),
-    "maximum": _arithmetic("Max"),
-    "minimum": _arithmetic("Min"),
-    "bitwise_and": _arithmetic("And"),
-    "lt": _comparison("Less"),
-    "le": _comparison("LessOrEqual"),
-    "gt": _comparison("Greater"),
-    "ge": _comparison("GreaterOrEqual"),
-    "relu_": _unary("Relu"),
-    "rsqrt": _unary("Sqrt", "Reciprocal"),
-    "bitwise_not": _unary("Not"),
-    "sum": _reduction("ReduceSum"),
-    "amax": _reduction("ReduceMax"),
-    "amin": _reduction("ReduceMin"),
-    "logsumexp": _reduction("ReduceLogSumExp"),
-    "argmax": _argmax,
-    "sort": _sort,
-    "pow": _power,
-    "clamp": _clamp,
-    "where": _where,
-    "masked_fill": _masked_fill,
-    "full_like": _full_like,
-    "_to_copy": _cast,
-    "expand": _expand,
-    "transpose": _transpose,
-    "select": _select,
-    "slice": _slice,
-    "stack": _stack,
-    "index_select": _index_select,
-    "gather": _gather,
-    "_log_softmax": _log_softmax,
-    "convolution": _convolution,
-    "native_group_norm": _group_norm,
-    "max_pool2d_with_indices": _max_pool,
-    "upsample_bilinear2d": _upsample,
-    "grid_sampler_2d": _grid_sample,
-    "addmm": _affine,
-}
+            unreadable.append(found)
+
+
+def _batches(shown: Iterator[Tensor]) -> Iterator[Tensor]:
+    waiting = list[Tensor]()
+    for picture in shown:
+        waiting.append(picture)
+        if len(waiting) == TOGETHER:
+            yield torch.stack(waiting)
+            waiting = []
+    if waiting:
+        yield torch.stack(waiting)

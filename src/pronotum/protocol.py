@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from pronotum import formats, geometry, workflows
+from pronotum import formats, geometry, tasks, workflows
+from pronotum.crossvalidation import PREDICTIONS, train_or_resume
 from pronotum.data import Dataset, open_data
 from pronotum.errors import UserError, did_you_mean
 from pronotum.evaluation import paper, prepared, rounds
@@ -29,7 +30,7 @@ from pronotum.files import write_text
 from pronotum.landmarks import FloatArray, LandmarkSet, Scheme
 from pronotum.models import architecture
 from pronotum.runs import Run
-from pronotum.training import Epoch
+from pronotum.tasks import Engine, OnShare, Task, Told
 
 DESCRIPTION = "protocol.json"
 OF_CLASSICAL = f"{CLASSICAL}."
@@ -224,7 +225,8 @@ class Reproduction:
         protocol: what to run.
         only: names of the parts to use; empty = all there are.
         on_step: called with what begins now.
-        on_share: called during a training with the share of all trainings that is done, and what it is doing.
+        on_share: called during a training with the share of all trainings that is done, and what is being done.
+        engine: where to do it.
     """
 
     source: Path
@@ -232,7 +234,8 @@ class Reproduction:
     protocol: Protocol
     only: tuple[str, ...] = ()
     on_step: Callable[[str], None] = lambda text: None
-    on_share: Callable[[float, str], None] = lambda share, text: None
+    on_share: OnShare = lambda share, text: None
+    engine: Engine = tasks.here
 
     @cached_property
     def parts(self) -> dict[str, Dataset]:
@@ -292,15 +295,17 @@ class Reproduction:
         """
         self.check()
         self._write_down()
+        fresh, resting = list[Task](), list[Task]()
         for number in self.numbers:
-            for part in self.parts:
-                self._round(part, number, SCRATCH, None)
+            fresh += [task for part in self.parts for task in self._round(part, number, SCRATCH, None)]
             if self.protocol.pretrain:
-                start = self._pretrained(number)
-                for part in self.parts:
-                    self._round(part, number, FINE_TUNED, start)
-            for part in self.parts if self.protocol.classical else ():
-                self._round(part, number, CLASSICAL, None)
+                pretraining = self._pretraining(number)
+                fresh += [pretraining] if pretraining.folder not in {task.folder for task in fresh} else []
+                start = pretraining.folder
+                resting += [task for part in self.parts for task in self._round(part, number, FINE_TUNED, start)]
+            if self.protocol.classical:
+                fresh += [task for part in self.parts for task in self._round(part, number, CLASSICAL, None)]
+        tasks.run(fresh, resting, engine=self._engine, on_share=self.on_share)
         self.on_share(1.0, "done")
         return {part: self.part(part) for part in self.parts}
 
@@ -342,16 +347,17 @@ class Reproduction:
         rounds_done = sum(len(list(self.folder.glob(pattern))) for pattern in patterns)
         return rounds_done + len(list(self.folder.glob("pretrained/*/model.safetensors")))
 
-    def _train(self, data: Dataset, run: Run, step: str, start: Path | None) -> None:
-        if run.model.exists():
-            return
-        chosen = self._options(step, start)
-        done, total = self.n_finished, self.n_trainings
+    def _engine(self, left: Sequence[Task], told: Told) -> None:
+        """The engine, and somebody to say what begins."""
+        begun = set[Path]()
 
-        def report(epoch: Epoch) -> None:
-            self.on_share((done + epoch.progress) / total, f"training {done + 1} of {total}")
+        def said(task: Task, share: float, text: str) -> None:
+            if task.folder not in begun:
+                begun.add(task.folder)
+                self.on_step(task.name)
+            told(task, share, text)
 
-        workflows.train(data, run.folder, chosen, resume=run.config.exists(), on_epoch=report)
+        self.engine(left, said)
 
     def _options(self, step: str, start: Path | None) -> workflows.TrainOptions:
         """What is asked of the training of a step."""
@@ -366,52 +372,35 @@ class Reproduction:
         )
         return chosen if start is None else replace(chosen, model=None)
 
-    def _round(self, part: str, number: int, method: str, start: Path | None) -> None:
-        """Train and predict one part in one round by one method, unless that is done."""
+    def _round(self, part: str, number: int, method: str, start: Path | None) -> list[Task]:
+        """The task of predicting one part in one round by one method; none where the round tests nothing of it."""
         data, plan = self.parts[part], self.plan
         test = self.rows(part, plan.tests[number - 1])
         place = self.folder / "rounds" / f"{number:02d}" / part / method
-        if not test or (place / "predictions.tps").exists():
-            return
-        self.on_step(f"round {number}, {part}, {method.replace('_', ' ')}")
-        run = Run(place / "run")
-        self._train(data.subset(self.rows(part, plan.training(number))), run, method, start)
-        asked = data.subset(test)
-        evaluation = workflows.evaluate(run.folder, asked, device=self.protocol.options.device)
-        if len(evaluation.data) < len(asked):
-            raise UserError(
-                place, found=str(evaluation.problems[0]), remedy="mend the photograph and repeat the command"
-            )
-        names = self.names[part]
-        answers = [
-            replace(specimen, points=points, id=names[row], curves=(), source=None)
-            for specimen, points, row in zip(evaluation.data.landmarks, evaluation.predicted, test, strict=True)
-        ]
-        formats.save(place / "predictions.tps", answers, self._sizes(asked))
-        run.model.unlink()  # hundreds of megabytes, and what it had to say is said
+        name = f"round {number}, {part}, {method.replace('_', ' ')}"
+        learnt, options = data.subset(self.rows(part, plan.training(number))), self._options(method, start)
+        called = [self.names[part][row] for row in test]
+        arguments = (learnt, data.subset(test), called, place, options)
+        return [Task(name, predict_round, arguments, place, place / PREDICTIONS)] if test else []
 
-    def _pretrained(self, number: int) -> Path:
-        """The combined model for a round."""
+    def _pretraining(self, number: int) -> Task:
+        """The task of training the combined model for a round."""
         plan, fixed = self.plan, self.protocol.pretrain_round
         source = fixed or number
         run = Run(self.folder / "pretrained" / f"{source:02d}")
         if not fixed:
             rounds.require_clean(self._pretraining_specimens(source), plan, number)
-        if not run.model.exists():
-            self.on_step(f"combined pre-training for round {source}")
-            chosen = {
-                part: self.parts[part].subset(self.rows(part, plan.training(source))) for part in self.protocol.pretrain
-            }
-            combined = combine(chosen, self.protocol.dropped, own_heads=self.protocol.own_heads)
-            self._train(combined, run, "pretrain", None)
-        return run.folder
+        chosen = {
+            part: self.parts[part].subset(self.rows(part, plan.training(source))) for part in self.protocol.pretrain
+        }
+        combined = combine(chosen, self.protocol.dropped, own_heads=self.protocol.own_heads)
+        arguments = (combined, run.folder, self._options("pretrain", None))
+        name = f"combined pre-training for round {source}"
+        return Task(name, train_or_resume, arguments, run.folder, run.model)
 
     def _pretraining_specimens(self, number: int) -> set[str]:
         training = self.plan.training(number)
         return {self.names[part][row] for part in self.protocol.pretrain for row in self.rows(part, training)}
-
-    def _sizes(self, data: Dataset) -> dict[str, tuple[int, int]]:
-        return {specimen.image: size for specimen, size in zip(data.landmarks, data.sizes, strict=True)}
 
     def contaminated(self, part: str) -> frozenset[str]:
         """Test specimens of a part that the pre-training of their round had seen."""
@@ -462,6 +451,42 @@ class Reproduction:
                 valid = np.array([epoch.get("valid_mse", np.nan) for epoch in epochs])
                 found[number] = paper.Losses(train, valid)
         return found
+
+
+def predict_round(
+    learnt: Dataset,
+    asked: Dataset,
+    names: Sequence[str],
+    place: Path,
+    options: workflows.TrainOptions,
+    on_share: OnShare,
+) -> None:
+    """Predict specimens with a model that learns from others; a task.
+
+    Args:
+        learnt: specimens to learn from.
+        asked: specimens to predict.
+        names: (n,) identities of these, written as IDs.
+        place: folder of the predictions and, below, of the run.
+        options: of the training.
+        on_share: called after every epoch.
+
+    Raises:
+        UserError: a photograph cannot be read.
+    """
+    run = Run(place / "run")
+    if not run.model.exists():
+        train_or_resume(learnt, run.folder, options, on_share)
+    evaluation = workflows.evaluate(run.folder, asked, device=options.device)
+    if len(evaluation.data) < len(asked):
+        raise UserError(place, found=str(evaluation.problems[0]), remedy="mend the photograph and repeat the command")
+    answers = [
+        replace(specimen, points=points, id=name, curves=(), source=None)
+        for specimen, points, name in zip(evaluation.data.landmarks, evaluation.predicted, names, strict=True)
+    ]
+    sizes = {specimen.image: size for specimen, size in zip(asked.landmarks, asked.sizes, strict=True)}
+    formats.save(place / PREDICTIONS, answers, sizes)
+    run.model.unlink(missing_ok=True)  # hundreds of megabytes, and what it had to say is said
 
 
 def reopen(folder: Path) -> Reproduction:

@@ -251,6 +251,7 @@ def train(
         "photographs": sorted(
             set(fingerprints(data_kept)) | set(earlier.card.get("photographs", ()) if earlier else ())
         ),
+        "photograph_sizes": [list(size) for size in data_kept.sizes],
         "n_train": len(learn),
         "n_held_out": len(watch),
         "held_out_error_px": error,
@@ -563,7 +564,8 @@ def missed_bar(evaluation: Evaluation, max_error: float | None) -> str | None:
 
 def versions() -> dict[str, str]:
     """Versions of what decides about results."""
-    return {"pronotum": __version__, "python": platform.python_version(), "torch": torch.__version__}
+    python = {"python": platform.python_version(), "numpy": np.__version__}
+    return {"pronotum": __version__, **python, "torch": torch.__version__}
 
 
 def info() -> dict[str, object]:

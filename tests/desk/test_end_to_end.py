@@ -256,9 +256,9 @@ def test_keys_alone(digitised, open_page):
         saved(page)
         after = records(digitised)["b1.jpg"].points[0]
         np.testing.assert_allclose(after - before, [0.9, -10], atol=2e-5)
-        page.keyboard.press("PageDown")
-        page.keyboard.press("PageDown")
-        page.get_by_role("heading", name="b3.jpg").wait_for()
+        for image in ("b2.jpg", "b3.jpg"):
+            page.keyboard.press("PageDown")
+            page.get_by_role("heading", name=image).wait_for()
         page.get_by_text("8 to go").wait_for()
         page.keyboard.press("Space")
         saved(page)
@@ -451,6 +451,7 @@ def test_killed_while_saving_nothing_is_lost(digitised, round_number):
     with contextlib.closing(desk.process.stdout):
         worker.start()
         while len(confirmed) < 10:
+            assert worker.is_alive()
             time.sleep(0.01)
         time.sleep(random.Random(round_number).uniform(0, 0.1))
         desk.kill()

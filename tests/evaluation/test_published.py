@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
         for kind, shift in (("manual", 0), (SCRATCH, 3), (FINE_TUNED, 1)):
             moved = manual + np.array([shift, 0])
             rows = [Landmarks(points, image=f"{i}.jpg", id=str(i)) for i, points in enumerate(moved, start=1)]
-            formats.save(folder / f"{name}__{kind}.tps", rows, lambda _: 192)
+            formats.save(folder / f"{name}__{kind}.tps", rows, lambda _: (256, 192))
     return folder
 
 

@@ -97,7 +97,9 @@ def test_the_published_summaries_say_what_their_tps_copies_say(shared_data, name
     part = read_summary(folder / "original_csv" / f"{name}.csv")
     assert (len(part.specimens), len(part.landmarks)) == FILES[name]
     ours = PARTS.get(name, name)
-    load = {kind: formats.load(folder / f"{ours}_{kind}.tps", lambda _: 2448) for kind in ("manual", *TPS.values())}
+    load = {
+        kind: formats.load(folder / f"{ours}_{kind}.tps", lambda _: (3264, 2448)) for kind in ("manual", *TPS.values())
+    }
     tps = Part.join(ours, load["manual"], {method: load[kind] for method, kind in TPS.items()})
     assert (tps.name, tps.specimens, tps.methods) == (part.name, part.specimens, part.methods)
     np.testing.assert_array_equal(tps.manual, part.manual)

@@ -26,7 +26,8 @@ a.jpg,"b,2",left 1,3,4,
 # In the columns that `pronotum predict` writes.
 PREDICTIONS = (
     ",".join(predictions.COLUMNS)
-    + "\na.jpg,0,1,1.000,2.000,0.9812,1.20,2.50,3.10,,,,,\na.jpg,0,2,,,,,,,,,,hidden,landmark 2 is not seen\n"
+    + "\na.jpg,0,1,1.000,2.000,0.9812,0.9900,1.20,2.50,3.10,,,,,"
+    + "\na.jpg,0,2,,,,0.1000,,,,,,,hidden,landmark 2 is not seen\n"
 )
 
 

@@ -149,9 +149,9 @@ def test_only_the_photographs_of_references_are_opened(mandibles, tmp_path, monk
     opened = []
     stream = workflows.pictures.stream
 
-    def noted(paths, wanted):
+    def noted(paths, wanted, *matrices):
         opened.append(paths)
-        return stream(paths, wanted)
+        return stream(paths, wanted, *matrices)
 
     monkeypatch.setattr(workflows.pictures, "stream", noted)
     many = data.subset([0, 1, 2] * 3)

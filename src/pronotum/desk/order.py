@@ -93,7 +93,7 @@ def uncertainty_of(answer: Answer | None) -> float:
         return float("nan")
     size = float(centroid_size(answer.points))
     placed = ~np.isnan(answer.points[:, 0])
-    if not placed.all():
+    if not placed.all() or not size > 0:
         return float("inf")
     if not np.isnan(answer.radii).all():
         doubt = 100 * float(np.nanmean(answer.radii)) / size

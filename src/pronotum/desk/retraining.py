@@ -48,6 +48,7 @@ class Training:
         number: from 1.
         how: ``train`` or ``crossvalidate``, which also finds the radii and takes about six times as long.
         n_specimens: learnt from.
+        learnt: their keys and revisions.
         images: what ``predict`` calls each photograph, and the key of its specimen.
         started: when, ISO 8601.
         state: ``running``, ``stopped`` (it can go on), ``failed`` or ``finished``.
@@ -60,6 +61,7 @@ class Training:
     number: int
     how: str
     n_specimens: int
+    learnt: dict[str, int]
     images: dict[str, str]
     started: str
     state: str = "running"
@@ -145,7 +147,9 @@ class Trainings:
             asked = [one.photograph for one in self.store if not one.state.accepted]
             names, keys = called(asked), {one.photograph: one.key for one in reversed(list(self.store))}
             images = {name: keys[path] for path, name in names.items()}
-            training = Training(number, how, len(learnt), images, datetime.now(UTC).isoformat(timespec="seconds"))
+            revisions = {one.key: one.history.revision for one in learnt}
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            training = Training(number, how, len(learnt), revisions, images, now)
             self._snapshot(self.place(training), learnt)
             return self._launch(training, resume=False)
 
@@ -345,7 +349,7 @@ def _progress(folder: Path) -> float:
 
 
 def _shown(training: Training) -> dict[str, Any]:
-    plain = {name: value for name, value in asdict(training).items() if name not in ("images", "pid")}
+    plain = {name: value for name, value in asdict(training).items() if name not in ("learnt", "images", "pid")}
     return {**plain, "name": training.name, "n_photographs": len(training.images)}
 
 

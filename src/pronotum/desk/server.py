@@ -67,6 +67,10 @@ class _Scheme(BaseModel):
     reference: str = ""
 
 
+class _Nothing(BaseModel):
+    """Body of what needs none."""
+
+
 class _Start(BaseModel):
     """Body of ``/api/training/start``."""
 
@@ -156,7 +160,7 @@ class Desk:
         self.store.set_scheme(_scheme(self.store.scheme, names, body))
         return views.project(self.store, self.trainings, self.declared)
 
-    def rescan(self, body: BaseModel) -> Any:
+    def rescan(self, body: _Nothing) -> Any:
         """Look into the folder again."""
         self.store.reload()
         return views.project(self.store, self.trainings, self.declared)
@@ -172,12 +176,12 @@ class Desk:
         self.trainings.start(body.how)
         return views.training(self.store, self.trainings)
 
-    def stop_training(self, body: BaseModel) -> Any:
+    def stop_training(self, body: _Nothing) -> Any:
         """Stop it."""
         self.trainings.cancel()
         return views.training(self.store, self.trainings)
 
-    def continue_training(self, body: BaseModel) -> Any:
+    def continue_training(self, body: _Nothing) -> Any:
         """Go on with one that was stopped."""
         self.trainings.go_on()
         return views.training(self.store, self.trainings)
@@ -188,7 +192,7 @@ class Desk:
         """What check and doctor have found."""
         return _json(vars(self.checkup.result))
 
-    def examine(self, body: BaseModel) -> Any:
+    def examine(self, body: _Nothing) -> Any:
         """Let check and doctor look."""
         if not self.store.file.exists():
             raise UserError("landmarks", found="none yet", remedy="place some first, or drop a TPS file here")
@@ -258,11 +262,11 @@ class Desk:
             _post("/api/edit", self.edit, _Change),
             _post("/api/undo", self.undo, _Undo),
             _post("/api/scheme", self.set_scheme, _Scheme),
-            _post("/api/rescan", self.rescan, BaseModel),
+            _post("/api/rescan", self.rescan, _Nothing),
             _post("/api/training/start", self.start_training, _Start),
-            _post("/api/training/stop", self.stop_training, BaseModel),
-            _post("/api/training/continue", self.continue_training, BaseModel),
-            _post("/api/examine", self.examine, BaseModel),
+            _post("/api/training/stop", self.stop_training, _Nothing),
+            _post("/api/training/continue", self.continue_training, _Nothing),
+            _post("/api/examine", self.examine, _Nothing),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
 
@@ -275,7 +279,7 @@ def application(desk: Desk, gate: Gate) -> Starlette:
         yield
         await run_in_threadpool(desk.close)
 
-    handlers: dict[Any, Any] = {Conflict: _conflict(desk), UserError: _refused, TooLarge: _too_large}
+    handlers: dict[Any, Any] = {Conflict: _conflict(desk), UserError: _refused, TooLarge: _too_large, 500: _broken}
     app = Starlette(
         routes=desk.routes(),
         middleware=[Middleware(Guard, gate=gate)],
@@ -340,3 +344,8 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _too_large(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": "more at once than the desk takes"}, 413)
+
+
+def _broken(request: Request, error: Exception) -> Response:
+    """A mistake of ours: the terminal has all of it."""
+    return JSONResponse({"error": f"The desk made a mistake ({type(error).__name__}); the terminal says more."}, 500)

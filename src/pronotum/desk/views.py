@@ -69,10 +69,10 @@ def mean_of(store: Store) -> FloatArray | None:
 
 
 def accepted_since(store: Store, trainings: Trainings) -> int:
-    """Specimens accepted since the newest training began; without one, all that are accepted."""
-    finished = [one for one in trainings.all() if one.state in ("finished", "running", "stopped")]
-    begun = finished[-1].started if finished else ""
-    return sum(1 for one in store.accepted if one.history.at >= begun) if begun else len(store.accepted)
+    """Accepted specimens that the newest training has not learnt from, or not as they are now."""
+    begun = [one for one in trainings.all() if one.state != "failed"]
+    learnt = begun[-1].learnt if begun else {}
+    return sum(1 for one in store.accepted if learnt.get(one.key) != one.history.revision)
 
 
 def specimens(store: Store, trainings: Trainings) -> list[dict[str, Any]]:

@@ -119,8 +119,8 @@ class Reconcile(nn.Module):
         observed = doubt.square() / squared[:, None]
         noise = observed[..., None].expand(-1, -1, 2).flatten(1)[:, None] * torch.eye(2 * n, dtype=torch.float64)
         precision = inverse(self.covariance + noise)
-        weighted = (precision * residuals.flatten(1)[:, None]).sum(-1).unflatten(1, (n, 2))
-        without = inverse_2x2(precision.flatten(1).index_select(1, self.own).unflatten(1, (n, 2, 2)))
+        weighted = (precision * residuals.flatten(1)[:, None]).sum(-1).view(-1, n, 2)
+        without = inverse_2x2(precision.flatten(1).index_select(1, self.own).view(-1, n, 2, 2))
         expected = self.mean + residuals - move(without, weighted)
         spread = without - observed[..., None, None] * torch.eye(2, dtype=torch.float64)
         turned = linear[:, None]

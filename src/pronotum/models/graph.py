@@ -88,13 +88,14 @@ class HeatmapGraph(nn.Module):
     def locate_coarse(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """As `HeatmapModel.locate_coarse`: (B, K, 2) frame px and (B, K) confidence, of (B, 3, h, w) on 0 to 255."""
         shown = torch.stack([frames, *(sample(frames, grid) for grid in self.there)], 1)
-        seen = self.coarse(shown.flatten(0, 1) / 255).unflatten(0, (-1, 1 + len(OTHER_POSES)))
+        seen = self.coarse(shown.flatten(0, 1) / 255)
+        seen = seen.view(-1, 1 + len(OTHER_POSES), *seen.shape[1:])
         once = total = seen[:, 0]
         for number, grid in enumerate(self.back, 1):
             total = total + sample(seen[:, number], grid)
         again = F.log_softmax((total / (1 + len(OTHER_POSES))).flatten(2), -1).view(once.shape)
         both, confidences = self.choose(torch.stack([once, again], 1).flatten(0, 1))
-        both, confidences = both.unflatten(0, (-1, 2)), confidences.unflatten(0, (-1, 2))
+        both, confidences = both.view(-1, 2, *both.shape[1:]), confidences.view(-1, 2, both.shape[1])
         doubtful = confidences[:, 0].amin(1)[:, None] < DOUBT
         points = torch.where(doubtful[..., None], both[:, 1], both[:, 0])
         return points, torch.where(doubtful, confidences[:, 1], confidences[:, 0])
@@ -122,7 +123,7 @@ def refine(network: UNet, pictures: Tensor, points: Tensor, *, window: int, pass
     for _ in range(passes):
         cut, corner = windows(pictures, found.points, window)
         maps = network(cut.float() / 255)
-        own = maps.unflatten(0, (-1, k)).flatten(1, 2).index_select(1, torch.arange(k) * (k + 1))
+        own = maps.view(-1, k * k, *maps.shape[2:]).index_select(1, torch.arange(k) * (k + 1))
         local, mass = decode(own, network.stride)
         off = (local - (window - 1) / 2).abs().amax(-1)
         edge = (found.points - found.points.floor() - 0.5).abs().amin(-1)
@@ -159,7 +160,8 @@ def windows(pictures: Tensor, centres: Tensor, side: int) -> tuple[Tensor, Tenso
     rows = (corner[..., 1, None] + steps).clamp(0, height - 1)
     index = (rows[..., :, None] * width + columns[..., None, :]).flatten(1)
     cut = torch.gather(pictures.flatten(2), 2, index[:, None].expand(-1, 3, -1))
-    return cut.unflatten(2, (-1, side, side)).transpose(1, 2).flatten(0, 1), corner.float()
+    cut = cut.view(-1, 3, centres.shape[1], side, side).transpose(1, 2)
+    return cut.flatten(0, 1), corner.float()
 
 
 def sources(

@@ -64,7 +64,7 @@ export class Viewer {
   }
 
   look(view) {
-    const least = View.fitting(this.specimen.size, this.extent).zoom / 2;
+    const least = Math.min(View.fitting(this.specimen.size, this.extent).zoom / 2, 1);
     const zoom = Math.min(Math.max(view.zoom, least), CLOSEST);
     const centre = this.extent.map((one) => one / 2);
     this.view = zoom === view.zoom ? view : view.zoomedAbout(centre, zoom / view.zoom);
@@ -124,6 +124,7 @@ export class Viewer {
       const outline = this.ghost.filter(Boolean).map(at);
       parts.push(svg("polygon", { class: "ghost", points: outline.map((p) => p.join(",")).join(" ") }));
     }
+    const middle = [0, 1].map((axis) => this.marks.reduce((sum, mark) => sum + mark.point[axis], 0) / this.marks.length);
     for (const mark of this.marks) {
       const [x, y] = at(mark.point);
       const chosen = mark.k === this.selected;
@@ -136,7 +137,9 @@ export class Viewer {
       if (chosen) group.append(svg("circle", { class: "ring", r: 13 }));
       group.append(svg("circle", { class: "rim", r: 6 }), svg("circle", { class: "dot", r: mark.kind === "placed" ? 4.5 : 5 }), svg("path", { class: "cross", d: "M-2 0h4M0 -2v4" }));
       if (mark.name) {
-        const name = svg("text", { x: 11, y: -9 });
+        // outwards, where the fewest other landmarks are
+        const [left, above] = [mark.point[0] < middle[0], mark.point[1] <= middle[1]];
+        const name = svg("text", { x: left ? -11 : 11, y: above ? -9 : 19, "text-anchor": left ? "end" : "start" });
         name.textContent = mark.name;
         group.append(name);
       }

@@ -71,7 +71,7 @@ class Desk {
   kind(k) {
     if (this.state.points[k]) return "placed";
     if (this.state.missing.includes(k)) return "missing";
-    return this.predicted(k) ? "predicted" : "open";
+    return this.predicted(k) && this.layers.predictions ? "predicted" : "open"; // what is not seen is not accepted
   }
 
   firstOpen(from = 0) {
@@ -89,7 +89,9 @@ class Desk {
     const n = this.scheme.names.length;
     this.selected = ((k % n) + n) % n;
     this.render();
-    this.rows[this.selected]?.scrollIntoView({ block: "nearest" });
+    const row = this.rows[this.selected];
+    row?.scrollIntoView({ block: "nearest" });
+    if (document.activeElement?.matches(".landmark")) row?.focus({ preventScroll: true });
   }
 
   drag(k, point) {
@@ -162,6 +164,7 @@ class Desk {
 
   async send() {
     say("Saving …");
+    let again = [];
     try {
       while (this.queue.length) {
         const edit = this.queue[0];
@@ -176,10 +179,11 @@ class Desk {
       await this.trouble();
       return true;
     } catch (error) {
-      await this.failed(error);
+      again = (await this.failed(error)) ?? [];
       return false;
     } finally {
       this.sending = null;
+      for (const edit of again) this.change(edit);
     }
   }
 
@@ -187,22 +191,21 @@ class Desk {
     if (this.specimen.trouble) banner(this.specimen.trouble);
   }
 
+  /** Say what is wrong; gives the changes that are to be made all the same. */
   async failed(error) {
-    if (error instanceof Refused && error.status === 409) {
-      await this.conflict(error.body.specimen);
-      return;
-    }
+    if (error instanceof Refused && error.status === 409) return this.conflict(error.body.specimen);
     if (error instanceof Refused && error.status !== 403) {
       this.queue = [];
       banner(error.message);
       say("Not saved");
       this.specimen = await get(`/api/specimen/${encoded(this.specimen.key)}`);
       this.render();
-      return;
+      return [];
     }
     for (const edit of this.queue) edit.sent = false;
     say("Not saved yet");
     banner(`${error.message} Your last change is kept in this window.`, h("button", { onclick: () => (this.sending ??= this.send()) }, "Try again"));
+    return [];
   }
 
   take(answer) {
@@ -211,7 +214,7 @@ class Desk {
     if (!this.closed) this.render();
   }
 
-  /** Another window was faster: nothing is overwritten before somebody has said so. */
+  /** Another window was faster: nothing is overwritten before somebody has said so. Gives the changes to make again. */
   async conflict(theirs) {
     const mine = this.queue.map(({ sent, ...edit }) => edit);
     this.queue = [];
@@ -230,9 +233,10 @@ class Desk {
       ),
       [["theirs", "Keep theirs"], ["mine", "Put mine on top", "primary"]],
     );
-    if (answer === "mine") for (const edit of mine) this.change(edit.what === "accept" ? { ...edit, training: this.specimen.prediction?.training ?? "" } : edit);
-    else say("Theirs was kept");
     this.viewer.element.focus();
+    if (answer === "mine") return mine.map((edit) => (edit.what === "accept" ? { ...edit, training: this.specimen.prediction?.training ?? "" } : edit));
+    say("Theirs was kept");
+    return [];
   }
 
   async undo(redo = false) {
@@ -335,8 +339,8 @@ class Desk {
       redo: button("Redo", () => this.undo(true), { title: "Ctrl Shift Z" }),
       missing: button("Missing", () => this.missing(), { title: "M" }),
       ruler: button("Set scale", () => this.startRuler(), { title: "Two clicks on a ruler" }),
-      accept: button("Accept and next", () => this.accept(), { class: "primary wide", title: "Enter" }),
-      reopen: button("Reopen", () => this.change({ what: "reopen" }), { class: "wide" }),
+      accept: button("Accept and next", () => this.accept(), { class: "primary", title: "Enter" }),
+      reopen: button("Reopen", () => this.change({ what: "reopen" })),
     };
     const layer = ([name, words]) => {
       const box = h("input", { type: "checkbox", id: `layer-${name}`, checked: this.layers[name], onchange: () => this.toggle(name, box.checked) });
@@ -377,8 +381,7 @@ class Desk {
         h("div", { class: "buttons" }, this.buttons.undo, this.buttons.redo, this.buttons.missing, this.buttons.ruler),
         this.list,
         this.facts,
-        this.buttons.accept,
-        this.buttons.reopen,
+        h("div", { class: "end" }, this.buttons.accept, this.buttons.reopen),
       ),
     );
     this.rows = this.scheme.names.map((name, k) => {
@@ -443,12 +446,12 @@ class Desk {
     this.viewer.set(marks, selected, ghost, this.ruler ?? []);
     for (const [k, row] of this.rows.entries()) {
       const kind = this.kind(k);
-      const at = shown[k] ?? (kind === "predicted" ? this.predicted(k) : null);
+      const at = shown[k];
       const radius = kind === "predicted" ? specimen.prediction.radii[k] : null;
       const words = { placed: "placed", predicted: "predicted", missing: "missing", open: "not placed" }[kind];
       row.className = `landmark ${kind}`;
       row.setAttribute("aria-pressed", String(k === selected));
-      row.replaceChildren(h("span", { class: "sign", "aria-hidden": "true" }), h("span", { class: "label" }, names[k]), h("span", { class: "say" }, words), h("span", { class: "at" }, at ? `${at[0].toFixed(1)}, ${at[1].toFixed(1)}${radius ? ` ± ${radius.toFixed(1)}` : ""}` : ""));
+      row.replaceChildren(h("span", { class: "sign", "aria-hidden": "true" }), h("span", { class: "label" }, names[k]), " ", h("span", { class: "say" }, words), " ", h("span", { class: "at" }, at ? `${at[0].toFixed(1)}, ${at[1].toFixed(1)}${radius ? ` ± ${radius.toFixed(1)}` : ""}` : ""));
     }
     this.status.replaceChildren(badge(state.accepted ? "accepted" : specimen.status === "accepted" ? "begun" : specimen.status));
     const open = names.filter((_, k) => this.kind(k) === "open").length;
@@ -492,7 +495,8 @@ class Desk {
     if (document.querySelector("dialog[open]") || event.target.matches("input:not([type=checkbox]):not([type=range]), select, textarea")) return;
     if (event.target.matches("[type=range]") && event.key.startsWith("Arrow")) return;
     const control = event.ctrlKey || event.metaKey;
-    const onControl = event.target.matches("button, a, summary, input");
+    // the row of the selected landmark stays focused after a click: Enter and Space mean the specimen there
+    const onControl = event.target.matches("button, a, summary, input") && !event.target.matches('.landmark[aria-pressed="true"]');
     const act = this.actionFor(event, control, onControl);
     if (!act) return;
     event.preventDefault();
