@@ -1,10 +1,12 @@
 """Screenshots of every page of the desk, of synthetic beetles: docs/pictures/desk-*.png. Needs Chromium and playwright.
 
-python scripts/draw_desk.py [FOLDER]
+python scripts/draw_desk.py             those that the documentation shows
+python scripts/draw_desk.py FOLDER      every page on a laptop and a tablet, light and dark
 """
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
 from pathlib import Path
@@ -13,29 +15,37 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "desk"))
 
 import browsing
 import scenes
+from PIL import Image
 
 SIZES = {"laptop": (1280, 720), "tablet": (820, 1180)}
+PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
+SHOWN = {("laptop", "light"): set(scenes.SCENES), ("laptop", "dark"): {"review"}, ("tablet", "light"): {"annotate"}}
 
 
-def main(out: Path) -> None:
-    """Draw every page at both sizes and in both schemes of colour."""
+def main(out: Path, shown: dict[tuple[str, str], set[str]]) -> None:
+    """Draw these pages at these sizes and in these schemes of colour."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name, browsing.chromium() as browser:
         project = scenes.project(Path(name) / "beetles")
         with browsing.served(project) as desk:
-            for size, (width, height) in SIZES.items():
-                for scheme in ("light", "dark"):
-                    context = browser.new_context(
-                        viewport={"width": width, "height": height}, color_scheme=scheme, has_touch=size == "tablet"
-                    )
-                    page = context.new_page()
-                    page.goto(desk.url)
-                    for scene, arrange in scenes.SCENES.items():
-                        arrange(page, desk)
-                        page.wait_for_timeout(400)
-                        page.screenshot(path=out / f"desk-{scene}-{size}-{scheme}.png")
-                    context.close()
+            for (size, scheme), wanted in shown.items():
+                width, height = SIZES[size]
+                context = browser.new_context(
+                    viewport={"width": width, "height": height}, color_scheme=scheme, has_touch=size == "tablet"
+                )
+                page = context.new_page()
+                page.goto(desk.url)
+                for scene, arrange in scenes.SCENES.items():
+                    arrange(page, desk)
+                    page.wait_for_timeout(400)
+                    if scene in wanted:
+                        picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(192)
+                        picture.save(out / f"desk-{scene}-{size}-{scheme}.png", optimize=True)
+                context.close()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "docs" / "pictures")
+    if len(sys.argv) > 1:
+        main(Path(sys.argv[1]), {(size, scheme): set(scenes.SCENES) for size in SIZES for scheme in ("light", "dark")})
+    else:
+        main(PICTURES, SHOWN)

@@ -45,7 +45,7 @@ def project(folder: Path) -> Path:
     tps.save(folder / "landmarks.tps", records, lambda name: SIZE)
     schemes.write(folder / "scheme.toml", Scheme(NAMES, PAIRS, (0, 4), reference=digitised[0]))
     generator = np.random.default_rng(5)
-    with closing(Store(folder, "Anna")) as store:
+    with closing(Store(folder, "me")) as store:
         for training, (learnt, reviewed, off) in PLAN.items():
             _end_training(store, training, learnt, {})
             for number in reviewed:
@@ -117,6 +117,9 @@ def _correct(page: Any, desk: Any) -> None:
 
 def _annotate(page: Any, desk: Any) -> None:
     page.mouse.up()
+    page.get_by_text("Saved in").wait_for()
+    page.keyboard.press("Control+z")
+    page.get_by_text("Undone").wait_for()
     _go(page, desk, "specimen/Carabus 24.jpg")
 
 

@@ -418,7 +418,9 @@ class Store:
         ordered = sorted(specimens, key=lambda key: positions[specimens[key].photograph])
         self.scheme, self._catalogue, self._keys = scheme, catalogue, keys
         self._specimens, self._order = {key: specimens[key] for key in ordered}, order
-        self.problems, self._seen = list(dict.fromkeys(problems)), signature
+        here = f"{self.folder}{os.sep}"
+        shown = [replace(problem, where=problem.where.removeprefix(here)) for problem in problems]
+        self.problems, self._seen = list(dict.fromkeys(shown)), signature
         if self._reconcile(histories):
             self._save()
 

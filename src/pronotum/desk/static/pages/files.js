@@ -65,8 +65,8 @@ function findings({ findings: found }) {
 }
 
 function problems({ problems: left }) {
-  if (!left.length) return "";
-  return h("section", { class: "notice bad" }, h("h2", {}, `${left.length} left out`), h("ul", {}, left.map((one) => h("li", {}, one))));
+  if (!left.length) return h("section", { id: "left-out", hidden: true });
+  return h("section", { id: "left-out", class: "notice bad" }, h("h2", {}, `${left.length} left out`), h("ul", {}, left.map((one) => h("li", {}, one))));
 }
 
 function arrivals(desk) {
@@ -100,6 +100,7 @@ function arrivals(desk) {
     try {
       desk.project = await post("/api/rescan");
       const { counts } = desk.project;
+      document.querySelector("#left-out")?.replaceWith(problems(desk.project));
       say(`${count(Object.values(counts).reduce((sum, n) => sum + n, 0), "specimen")} in the folder`);
     } catch (error) {
       complain(error);

@@ -117,7 +117,7 @@ function table(curve) {
 }
 
 function chart(curve) {
-  const [width, height, left, bottom] = [640, 280, 56, 44];
+  const [width, height, left, bottom] = [640, 290, 56, 52];
   const most = Math.max(...curve.flatMap((row) => [row.median, row.random_median ?? 0]), 0.1) * 1.15;
   const sizes = curve.map((row) => row.learnt);
   const [low, high] = [Math.min(...sizes), Math.max(...sizes)];
@@ -133,8 +133,8 @@ function chart(curve) {
   for (let value = 0; value <= most; value += step) {
     drawing.append(svg("line", { class: "grid", x1: left, x2: width - 20, y1: y(value), y2: y(value) }), text(String(Number(value.toFixed(3))), { x: left - 8, y: y(value) + 4, "text-anchor": "end" }));
   }
-  for (const row of curve) drawing.append(text(String(row.learnt), { x: x(row.learnt), y: height - bottom + 28, "text-anchor": "middle" }));
-  drawing.append(text("specimens learnt from", { x: width / 2, y: height - 2, "text-anchor": "middle" }), text("moved by, % of centroid size", { x: 14, y: (height - bottom) / 2 + 10, transform: `rotate(-90 14 ${(height - bottom) / 2 + 10})`, "text-anchor": "middle" }));
+  for (const row of curve) drawing.append(text(String(row.learnt), { x: x(row.learnt), y: height - bottom + 24, "text-anchor": "middle" }));
+  drawing.append(text("specimens learnt from", { x: width / 2, y: height - 8, "text-anchor": "middle" }), text("moved by, % of centroid size", { x: 14, y: (height - bottom) / 2 + 10, transform: `rotate(-90 14 ${(height - bottom) / 2 + 10})`, "text-anchor": "middle" }));
   const series = [["all", "median", "all reviewed"], ["random", "random_median", "⚄ random only"]];
   for (const [name, field, words] of series) {
     const known = curve.filter((row) => row[field] !== null);
