@@ -306,7 +306,7 @@ def test_a_ruler_gives_the_scale(beetles, open_page):
         a, b = click_at(page, (30, 200)), click_at(page, (230, 200))
         page.get_by_label("Length").fill("2")
         page.get_by_label("Unit").select_option("cm")
-        page.get_by_role("button", name="Set the scale").click()
+        page.get_by_label("Length").press("Enter")
         page.get_by_text("mm per px").wait_for()
         saved(page)
         assert records(beetles)["b1.jpg"].scale == pytest.approx(20 / np.hypot(a[0] - b[0], a[1] - b[1]), rel=1e-6)

@@ -56,7 +56,9 @@ export function ask(title, content, buttons) {
       { method: "dialog" },
       h("h2", { id: "ask-title" }, title),
       content,
-      h("div", { class: "actions" }, buttons.map(([value, words, kind]) => h("button", { value, class: kind ?? "" }, words))),
+      h("div", { class: "actions" }, buttons.map(([value, words, kind]) =>
+        // Enter in a field is the last word, not the first button
+        kind ? h("button", { value, class: kind }, words) : h("button", { type: "button", onclick: () => dialog.close(value) }, words))),
     );
     dialog.append(form);
     dialog.addEventListener("close", () => {
