@@ -1,4 +1,4 @@
-"""Screenshots of every page of the desk, of synthetic beetles: docs/pictures/desk-*.png. Needs Chromium and playwright.
+"""Screenshots of every page of the desk, of synthetic beetles: docs/pictures/desk-*.jpg. Needs Chromium and playwright.
 
 python scripts/draw_desk.py             those that the documentation shows
 python scripts/draw_desk.py FOLDER      every page on a laptop and a tablet, light and dark
@@ -39,8 +39,8 @@ def main(out: Path, shown: dict[tuple[str, str], set[str]]) -> None:
                     arrange(page, desk)
                     page.wait_for_timeout(400)
                     if scene in wanted:
-                        picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(192)
-                        picture.save(out / f"desk-{scene}-{size}-{scheme}.png", optimize=True)
+                        picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+                        picture.save(out / f"desk-{scene}-{size}-{scheme}.jpg", quality=88, subsampling=0)
                 context.close()
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 import struct
+from html import unescape
 
 import numpy as np
 import pytest
@@ -235,6 +236,21 @@ def test_names_that_were_sent_are_text_and_nothing_else(tmp_path, capsys):
     assert "<script" not in html
     assert "<img" not in html
     assert "&lt;script&gt;" in html
+
+
+def test_lines_stay_in_columns_and_commands_can_be_copied_whatever_the_names(tmp_path, capsys):
+    names = ("the tip of the anterior margin", "b", "c")
+    said = {
+        "sharing": {"errors": {"origin": "x", "landmarks": errors_of(names), "mean_shape_baseline": errors_of(names)}}
+    }
+    path = tmp_path / "my wings; ls.pronotum"
+    storage.save(path, tiny(said, names))
+    assert run("model", "show", path, "--html", tmp_path / "c.html") == 0
+    lines = capsys.readouterr().out.splitlines()
+    start = lines.index("error in % of centroid size") + 2
+    assert len({line.index("1.00") for line in lines[start : start + 4]}) == 1
+    html = unescape((tmp_path / "c.html").read_text(encoding="utf-8"))
+    assert "pronotum predict 'my wings; ls.pronotum' new-photographs/" in html
 
 
 def test_names_stand_beside_their_landmarks_and_off_each_other():

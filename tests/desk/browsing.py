@@ -70,7 +70,7 @@ class Served:
 def serve(project: Path, *options: str, environment: dict[str, str] | None = None) -> Served:
     """Start a desk and wait until it says where it is."""
     process = subprocess.Popen(
-        [*COMMAND, str(project), "--no-browser", "--who", "anna", *options],
+        [*COMMAND, str(project), "--no-browser", "--who", "me", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -52,7 +52,7 @@ def opened():
     """Open projects; they are closed at the end."""
     stores: list[Store] = []
 
-    def open_project(folder: Path, who: str = "anna") -> Store:
+    def open_project(folder: Path, who: str = "me") -> Store:
         for store in stores:
             store.close()
         stores.append(Store(folder, who))

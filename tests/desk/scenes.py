@@ -112,7 +112,7 @@ def _correct(page: Any, desk: Any) -> None:
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
-    page.mouse.move(x + 18, y - 8, steps=3)
+    page.mouse.move(x + 5, y + 3, steps=3)
 
 
 def _annotate(page: Any, desk: Any) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pronotum.desk.states import Edit
 from pronotum.desk.store import Store
 from pronotum.formats import tps
 from pronotum.landmarks import Landmarks
@@ -271,6 +272,33 @@ def test_keys_alone(digitised, open_page):
         assert focused == "solid"
 
 
+def test_names_do_not_cover_each_other_and_what_is_to_do_is_in_view(beetles, open_page):
+    names = [f"a landmark with a long name {k}" for k in range(1, 13)]
+    (beetles / "scheme.toml").write_text(f"names = {json.dumps(names)}\n")
+    with contextlib.closing(Store(beetles, "me")) as store:
+        for k in range(11):
+            x, y = {9: (200, 120), 10: (215, 122)}.get(k, (30 + 25 * k, 20 + 200 * (k % 2)))
+            store.edit("b1.jpg", k, Edit(what="place", landmark=k, x=x, y=y))
+    with browsing.served(beetles) as desk:
+        page = open_page(desk.url)
+        go(page, desk, "specimen/b1.jpg")
+        mark(page, 11)
+        # one look at both: marks are drawn anew when the view changes
+        a, b = page.evaluate(
+            """() => [10, 11].map((k) => document.querySelector(`.mark[data-landmark="${k}"] text`))
+            .map((name) => name.getBoundingClientRect().toJSON())"""
+        )
+        assert (
+            min(min(a[end], b[end]) - max(a[start], b[start]) for start, end in (("left", "right"), ("top", "bottom")))
+            <= 2
+        )
+        chosen = page.locator('.landmark[aria-pressed="true"]')
+        assert names[11] in chosen.inner_text()
+        row, shown = chosen.bounding_box(), page.locator("ol.landmarks").bounding_box()
+        assert shown["y"] - 1 <= row["y"]
+        assert row["y"] + row["height"] <= shown["y"] + shown["height"] + 1
+
+
 def test_two_windows_on_one_specimen(digitised, open_page):
     with browsing.served(digitised) as desk:
         mine, theirs = open_page(desk.url), open_page(desk.url)
@@ -457,7 +485,7 @@ def test_killed_while_saving_nothing_is_lost(digitised, round_number):
         desk.kill()
         worker.join()
     tps.read(digitised / "landmarks.tps")  # whole, before anybody has mended anything
-    with contextlib.closing(Store(digitised, "anna")) as store:
+    with contextlib.closing(Store(digitised, "me")) as store:
         history = store.get("b1.jpg").history
     assert len(confirmed) <= history.revision <= len(sent)
     points = tps.load(digitised / "landmarks.tps", lambda name: SIZE)[0].points
@@ -480,3 +508,26 @@ def test_a_training_outlives_a_desk_that_was_killed(beetles, open_page):
         page = open_page(again.url)
         go(page, again, "training")
         page.get_by_text("2 photographs predicted").wait_for(timeout=180_000)
+
+
+def test_a_training_with_radii_and_report(tmp_path, open_page):
+    """Cross-validated from the page: circles about what it predicts, and the report can be fetched."""
+    folder = tmp_path / "beetles"
+    folder.mkdir()
+    for number in range(1, 9):
+        photograph(folder / f"b{number}.jpg", number, size=SIZE)
+    specimens = [Landmarks(draw("pronotum", n, size=SIZE).points, image=f"b{n}.jpg") for n in range(1, 8)]
+    tps.save(folder / "landmarks.tps", specimens, lambda name: SIZE)
+    (folder / "pronotum.toml").write_text("[desk]\nfolds = 2\n" + TINY)
+    with browsing.served(folder) as desk:
+        page = open_page(desk.url)
+        go(page, desk, "training")
+        page.get_by_text("With radii and report").click()
+        page.get_by_role("button", name="Train and predict").click()
+        page.get_by_text("1 photograph predicted").wait_for(timeout=180_000)
+        go(page, desk, "specimen/b8.jpg")
+        until(page, "() => document.querySelectorAll('circle.radius').length === 8")
+        go(page, desk, "files")
+        with page.expect_download() as fetched:
+            page.get_by_role("link", name="Report").click()
+        assert "repeatability" in fetched.value.path().read_text(encoding="utf-8")

@@ -98,7 +98,7 @@ def test_undoing_the_first_landmark_leaves_no_file(photographs, opened):
 def test_two_windows_do_not_overwrite_each_other(digitised, opened):
     store = opened(digitised)
     store.edit("b1.jpg", 0, place(0, 5, 6))
-    with pytest.raises(Conflict, match=r"b1\.jpg: changed meanwhile by anna") as caught:
+    with pytest.raises(Conflict, match=r"b1\.jpg: changed meanwhile by me") as caught:
         store.edit("b1.jpg", 0, place(0, 50, 60))
     assert caught.value.specimen.state.points[0].tolist() == [5, 6]
     store.edit("b2.jpg", 0, place(0, 50, 60))  # another specimen is no conflict

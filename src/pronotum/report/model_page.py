@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ def write(found: Mapping[str, Any], path: Path) -> None:
     shape = _shape(found)
     page = environment.get_template("model.html").render(
         found=found,
+        # People copy the commands.
+        file=shlex.quote(printable(found["file"])),
         names=names,
         fixed=names[: scheme.n_fixed],
         curves=[printable(curve.name) for curve in scheme.curves],
@@ -170,14 +173,15 @@ def text(found: Mapping[str, Any]) -> list[str]:
     """The card as lines."""
     lines = [f"{name:>13}  {value}" for name, value in facts(found)]
     rows = table(found)
+    width = max([13, *(len(row["landmark"]) for row in rows)])
     for unit in SHOWN_UNITS if rows else ():
         lines += ["", f"error in {UNITS[unit]}"]
-        lines.append(f"{'landmark':>13} {'n':>6} {'mean':>8} {'median':>8} {'p95':>8}   mean shape, mean")
-        lines += [_line(row, unit) for row in rows]
+        lines.append(f"{'landmark':>{width}} {'n':>6} {'mean':>8} {'median':>8} {'p95':>8}   mean shape, mean")
+        lines += [_line(row, unit, width) for row in rows]
     return lines + [f"note: {warning}" for warning in warnings(found)]
 
 
-def _line(row: Mapping[str, Any], unit: str) -> str:
+def _line(row: Mapping[str, Any], unit: str, width: int) -> str:
     own, baseline = row["errors"][unit], row["baseline"][unit]
     values: Sequence[str] = [f"{number(own[name]):>8}" for name in ("mean", "median", "p95")]
-    return f"{row['landmark']:>13} {own['n']:>6} {' '.join(values)}   {number(baseline['mean']):>16}"
+    return f"{row['landmark']:>{width}} {own['n']:>6} {' '.join(values)}   {number(baseline['mean']):>16}"

@@ -8,6 +8,16 @@ const NEAR = { mouse: 12, pen: 16, touch: 26 }; // px of the screen within which
 const STILL = 3; // px that a click may move
 const CLOSEST = 40;
 
+/** Roughly where a name beside a point is on the screen: [left, top, right, bottom], px. */
+function nameBox(name, x, y, before, over) {
+  const [width, top] = [7 * name.length, y + (over ? -20 : 8)];
+  return before ? [x - 11 - width, top, x - 11, top + 14] : [x + 11, top, x + 11 + width, top + 14];
+}
+
+function isFree(box, taken) {
+  return taken.every((one) => box[2] < one[0] || box[0] > one[2] || box[3] < one[1] || box[1] > one[3]);
+}
+
 export class Viewer {
   /** `actions`: pick(k), drag(k, point), drop(k, point), place(point), changed(view). */
   constructor(actions) {
@@ -125,6 +135,7 @@ export class Viewer {
       parts.push(svg("polygon", { class: "ghost", points: outline.map((p) => p.join(",")).join(" ") }));
     }
     const middle = [0, 1].map((axis) => this.marks.reduce((sum, mark) => sum + mark.point[axis], 0) / this.marks.length);
+    const taken = [];
     for (const mark of this.marks) {
       const [x, y] = at(mark.point);
       const chosen = mark.k === this.selected;
@@ -137,9 +148,12 @@ export class Viewer {
       if (chosen) group.append(svg("circle", { class: "ring", r: 13 }));
       group.append(svg("circle", { class: "rim", r: 6 }), svg("circle", { class: "dot", r: mark.kind === "placed" ? 4.5 : 5 }), svg("path", { class: "cross", d: "M-2 0h4M0 -2v4" }));
       if (mark.name) {
-        // outwards, where the fewest other landmarks are
+        // outwards, where the fewest other landmarks are, unless another name is there
         const [left, above] = [mark.point[0] < middle[0], mark.point[1] <= middle[1]];
-        const name = svg("text", { x: left ? -11 : 11, y: above ? -9 : 19, "text-anchor": left ? "end" : "start" });
+        const sides = [[left, above], [left, !above], [!left, above], [!left, !above]];
+        const [before, over] = sides.find((side) => isFree(nameBox(mark.name, x, y, ...side), taken)) ?? sides[0];
+        taken.push(nameBox(mark.name, x, y, before, over));
+        const name = svg("text", { x: before ? -11 : 11, y: over ? -9 : 19, "text-anchor": before ? "end" : "start" });
         name.textContent = mark.name;
         group.append(name);
       }

@@ -37,6 +37,7 @@ class Desk {
     this.selected = this.firstOpen() ?? 0;
     this.viewer.load(specimen);
     this.render();
+    this.reveal();
     this.keys = (event) => this.key(event);
     document.addEventListener("keydown", this.keys);
     this.focused = () => this.look();
@@ -89,9 +90,13 @@ class Desk {
     const n = this.scheme.names.length;
     this.selected = ((k % n) + n) % n;
     this.render();
-    const row = this.rows[this.selected];
-    row?.scrollIntoView({ block: "nearest" });
-    if (document.activeElement?.matches(".landmark")) row?.focus({ preventScroll: true });
+    this.reveal();
+    if (document.activeElement?.matches(".landmark")) this.rows[this.selected]?.focus({ preventScroll: true });
+  }
+
+  /** Bring the row of the selected landmark before one's eyes. */
+  reveal() {
+    this.rows[this.selected]?.scrollIntoView({ block: "nearest" });
   }
 
   drag(k, point) {
@@ -407,6 +412,7 @@ class Desk {
       this.shownReference = referencePicture(found);
       holder.prepend(this.shownReference.element);
       this.shownReference.choose(this.selected);
+      this.reveal(); // the list is shorter now
     }, () => holder.remove());
     return holder;
   }
