@@ -154,10 +154,14 @@ def wrong_picture(p: Patient, i: int, random: np.random.Generator, others: list[
     return replace(p, described=described)
 
 
-def contradicted(p: Patient, i: int, random: np.random.Generator, others: list[Patient]) -> Patient:
-    """A landmark 5 to 15 % of centroid size away, beside predictions that are off by 0.5 %."""
-    noise = 0.005 * centroid_size(p.points)[:, None, None]
-    return replace(misplaced(p, i, random, others), predicted=p.points + random.normal(0, noise, p.points.shape))
+def contradicted(plant: Plant) -> Plant:
+    """The same error beside predictions that are off by 0.5 % of centroid size."""
+
+    def planted(p: Patient, i: int, random: np.random.Generator, others: list[Patient]) -> Patient:
+        noise = 0.005 * centroid_size(p.points)[:, None, None]
+        return replace(plant(p, i, random, others), predicted=p.points + random.normal(0, noise, p.points.shape))
+
+    return planted
 
 
 PHOTOGRAPHS: dict[str, Path] = {}
@@ -177,7 +181,8 @@ PLANTS: dict[str, tuple[str, Plant]] = {
     "the same photograph digitised a second time": ("digitised twice", digitised_again),
     "the same coordinates twice": ("digitised twice", copied),
     "photograph of another set": ("photograph", wrong_picture),
-    "landmark off by 5 to 15 %, with out-of-fold predictions": ("residual", contradicted),
+    "landmark off by 5 to 15 %, with out-of-fold predictions": ("residual", contradicted(misplaced)),
+    "landmarks of another specimen of the set, with out-of-fold predictions": ("residual", contradicted(of_another)),
 }
 
 

@@ -16,7 +16,7 @@ SETTINGS = {
     "model.finder.depth": 32,
     "finder_steps": 600,
     "finder_batch": 4,
-    "coarse_steps": 90,
+    "coarse_steps": 200,
     "fine_steps": 60,
     "coarse_epochs": 1,
     "fine_epochs": 1,

@@ -50,7 +50,8 @@ def test_nothing_is_made_up_where_the_way_is_not_known():
 @given(seed=st.integers(0, 10_000), points=st.integers(2, 40))
 def test_points_of_a_circle_are_equally_far_apart_and_on_it(seed, points):
     rng = np.random.default_rng(seed)
-    angles = np.sort(np.concatenate([[0, np.pi], rng.uniform(0, np.pi, 400)]))
+    angles = np.linspace(0, np.pi, 401)
+    angles[1:-1] += rng.uniform(-0.49, 0.49, 399) * np.pi / 400  # nowhere further apart than two steps
     found = resample(np.column_stack([np.cos(angles), np.sin(angles)]), points)
     assert np.linalg.norm(found, axis=1) == pytest.approx(1, abs=0.001)
     assert np.arctan2(found[:, 1], found[:, 0]) == pytest.approx(np.linspace(0, np.pi, points), abs=0.003)

@@ -76,13 +76,14 @@ def search(model: FreeModel, path: Path, device: torch.device) -> tuple[tuple[in
     found = _agreed(model.finder.find(frames.to(device)), looks, frame)
     seen = _landmarked(model, pixels, found, device)
     kept = _each_once(seen, poses.Upright(model.mean_shape), model.config.picture)
-    marked = [_at_the_border(one, size) for one in _crowded(kept)]
-    if not marked:
+    marked = [(one, _at_the_border(one, size)) for one in _crowded(kept)]
+    there = [(one, cut) for one, cut in marked if np.isfinite(cut.points).any()]
+    if not there:
         return size, ()
-    centres = np.stack([_centre(one) for one in kept])
-    lengths = centroid_size(np.stack([one.points for one in kept])) / 2
+    centres = np.stack([_centre(one) for one, _ in there])
+    lengths = centroid_size(np.stack([one.points for one, _ in there])) / 2
     order = poses.reading_order(centres, float(np.median(lengths)))
-    return size, tuple(marked[at] for at in order)
+    return size, tuple(there[at][1] for at in order)
 
 
 def _looks(size: tuple[int, int], frame: tuple[int, int]) -> list[FloatArray]:
