@@ -5,7 +5,8 @@ python benchmarks/plates.py DATA -o OUT --plates 20 --preset fast [--dlib]
 A fold of specimens is tested, the others are learnt from: by the model that finds specimens (`free`), by the default
 model on photographs as they are (`heatmap`), and by dlib's detector and shape predictor, which is what ml-morph runs.
 Every test photograph is turned by any angle, resized 0.5 to 2 times and laid with others on a larger ground of the
-colour of their borders, so that none covers another; 1 to 12 of them. Errors are in px of the 256x192 frame of the
+colour of their borders, so that none covers another; 1 to 12 of them, or as many as asked for. With --mirrored every
+second one is mirrored, and the model is trained with --mirror on photographs as they are. Errors are in px of the 256x192 frame of the
 upright photograph each comes from, so that they compare with those on upright photographs.
 """
 
@@ -53,9 +54,9 @@ class Plate:
     units: FloatArray
 
 
-def lay(data: Dataset, chosen: list[int], random: np.random.Generator) -> Plate:
+def lay(data: Dataset, chosen: list[int], random: np.random.Generator, *, mirrored: bool = False) -> Plate:
     """Photographs of these specimens, turned and resized, in rows, without covering each other."""
-    pieces = [turned(data, at, random) for at in chosen]
+    pieces = [turned(data, at, random, over=mirrored and n % 2 == 1) for n, at in enumerate(chosen)]
     columns = int(np.ceil(np.sqrt(len(pieces))))
     rows = [pieces[begin : begin + columns] for begin in range(0, len(pieces), columns)]
     gap = 20
@@ -79,12 +80,20 @@ def lay(data: Dataset, chosen: list[int], random: np.random.Generator) -> Plate:
 
 
 def turned(
-    data: Dataset, at: int, random: np.random.Generator
+    data: Dataset, at: int, random: np.random.Generator, *, over: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], FloatArray, float, FloatArray]:
-    """One photograph, turned and resized: pixels, where they are, landmarks, its unit and the colour of its border."""
+    """One photograph, turned and resized: pixels, where they are, landmarks, its unit and the colour of its border.
+
+    Mirrored first where it is turned over; its landmarks are then named as the scheme's pairs say.
+    """
     size = data.sizes[at]
     first = WORKING / max(size)
     pixels, matrix = images.read_scaled(data.photographs[at], first)
+    manual = data.points[at]
+    if over:
+        pixels = np.ascontiguousarray(pixels[:, ::-1])
+        matrix = np.array([[-1.0, 0, pixels.shape[1] - 1], [0, 1, 0], [0, 0, 1]]) @ matrix
+        manual = manual[list(data.scheme.partners)]
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     factor, angle = float(np.exp(random.uniform(np.log(0.5), np.log(2.0)))), random.uniform(-180, 180)
     picture = Image.fromarray(pixels)
@@ -97,7 +106,7 @@ def turned(
     spin = (
         geometry.translation(*new_centre) @ geometry.similarity(radians, 1.0, (0, 0)) @ geometry.translation(*-centre)
     )
-    points = geometry.transform(spin @ matrix, data.points[at])
+    points = geometry.transform(spin @ matrix, manual)
     frame = geometry.letterbox(size, geometry.PAPER_FRAME)[0, 0]
     values = np.asarray(spun)
     return values[..., :3], values[..., 3] > 127, points, float(frame / (first * factor)), np.median(border, axis=0)
@@ -194,6 +203,9 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--plates", type=int, default=20)
     parser.add_argument("--folds", type=int, default=4)
+    parser.add_argument("--least", type=int, default=1, help="specimens of a plate")
+    parser.add_argument("--most", type=int, default=MOST, help="specimens of a plate")
+    parser.add_argument("--mirrored", action="store_true")
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
@@ -208,14 +220,16 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(asked.plates):
         random = np.random.default_rng([asked.seed, number])
-        n = int(random.integers(1, min(MOST, 2 * len(test)) + 1))
-        plates.append(lay(test, random.choice(len(test), n, replace=n > len(test)).tolist(), random))
+        n = int(random.integers(asked.least, max(asked.least, min(asked.most, 2 * len(test))) + 1))
+        chosen = random.choice(len(test), n, replace=n > len(test)).tolist()
+        plates.append(lay(test, chosen, random, mirrored=asked.mirrored))
         Image.fromarray(plates[-1].pixels).save(folder / f"{number}.png", compress_level=1)
     result: dict[str, Any] = {"data": asked.data.name, "trained on": len(train)}
     for kind in ["free", *(["heatmap"] if asked.upright else [])]:
         run = asked.out / kind
         if not (run / "model.safetensors").exists():
-            options = workflows.TrainOptions(asked.preset, asked.seed, "cpu", 0.0, {}, kind)
+            sides = {"model.finder.sides": "2"} if asked.mirrored and kind == "free" else {}
+            options = workflows.TrainOptions(asked.preset, asked.seed, "cpu", 0.0, sides, kind)
             done = workflows.train(train, run, options, resume=(run / "config.json").exists())
             print(f"{kind}: trained in {done.seconds:.0f} s", flush=True)
         result[f"{kind}, upright photographs"] = round(upright_error(run, test), 3)

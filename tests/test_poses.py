@@ -84,3 +84,36 @@ def test_the_data_say_whether_specimens_must_be_searched_for():
 def test_reading_order_is_by_rows():
     centres = np.array([[300, 105], [100, 100], [200, 95], [110, 210], [290, 200]])
     assert poses.reading_order(centres, 80) == [1, 2, 0, 3, 4]
+
+
+CRAB = np.array([[-40, 10], [-25, -20], [0, -35], [28, -18], [60, 2], [0, 25.0]])
+"""Its right claw, landmark 5, is larger than the left one, landmark 1."""
+PARTNERS = (4, 3, 2, 1, 0, 5)
+
+
+def mixed(shape, partners, n=20):
+    """(n, 6, 2) specimens, every third of them mirrored and named accordingly; and which."""
+    random = np.random.default_rng(5)
+    over = np.arange(n) % 3 == 1
+    own = shape + random.normal(0, 0.5, (n, 6, 2))
+    own[over] = (own[over] * [-1, 1])[:, list(partners)]
+    parts = zip(random.normal(0, 0.4, n), random.uniform(1, 2, n), own, strict=True)
+    return np.stack([geometry.transform(geometry.similarity(a, f, (0, 0)), p) + [300, 200] for a, f, p in parts]), over
+
+
+@pytest.mark.parametrize(("shape", "partners"), [(CRAB, PARTNERS), (SHAPE * [1, 2], range(6))])
+def test_mirrored_specimens_are_told_and_are_alike_in_their_upright_pictures(shape, partners):
+    points, over = mixed(shape, partners)
+    found = poses.posed(points, partners)
+    np.testing.assert_array_equal(np.linalg.det(found.poses[:, :2, :2]) < 0, over)
+    np.testing.assert_array_equal(found.points[~over], points[~over])
+    np.testing.assert_array_equal(found.points[over], points[over][:, list(partners)])
+    seen = geometry.transform(poses.Upright(found.shape).from_photograph(found.poses, (256, 192)), found.points)
+    assert np.std(seen, axis=0).max() < 3
+    as_it_is = poses.posed(points, None)
+    assert (np.linalg.det(as_it_is.poses[:, :2, :2]) > 0).all()
+
+
+def test_of_symmetric_specimens_none_is_mirrored():
+    points, _ = mixed((SHAPE + (SHAPE * [-1, 1])[list(PARTNERS)]) / 2, PARTNERS)
+    assert not poses.mirrored(points, PARTNERS).any()

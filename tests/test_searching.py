@@ -99,6 +99,21 @@ def test_what_the_border_cuts_off_is_missing_and_said():
     assert searching._at_the_border(specimen, (100, 90)) is specimen
 
 
+def test_a_mirrored_specimen_has_its_pairs_swapped():
+    points, trust = np.array([[10, 10], [50, 10], [30, 60.0]]), np.array([0.9, 0.5, 0.7])
+    partners, nothing = [1, 0, 2], np.zeros(3)
+    over = searching.Specimen(points, trust, trust, np.diag([-1.0, 1, 1]), nothing, 1.0)
+    named = searching._named(over, partners)
+    np.testing.assert_array_equal(named.points, points[partners])
+    np.testing.assert_array_equal(named.confidence, [0.5, 0.9, 0.7])
+    said = inference.Prediction(
+        *("a", (90, 90), named.points, trust, trust, nothing, ""), (over.picture, (90, 90)), named.order
+    )
+    np.testing.assert_array_equal(said.as_seen[0], points * [-1, 1])  # as the networks saw it
+    straight = searching.Specimen(points, trust, trust, np.eye(3), nothing, 1.0)
+    assert searching._named(straight, partners) is straight
+
+
 def test_specimens_that_overlap_are_said_to():
     square, nothing = np.array([[0, 0], [40, 0], [40, 40], [0, 40.0]]), np.zeros(4)
     seen = [

@@ -47,6 +47,7 @@ class Prediction:
         remark: why landmarks have no place, or whatever else the model says; "" = nothing.
         upright: 3x3 from px of the photograph to px of the upright picture the specimen was landmarked in, and
             (width, height) of that; None where it was landmarked on the photograph as it is.
+        order: (K,) of each landmark the place it has in that picture, where that mirrors; () = its own.
     """
 
     photograph: Path
@@ -57,6 +58,7 @@ class Prediction:
     described: FloatArray
     remark: str = ""
     upright: tuple[FloatArray, tuple[int, int]] | None = None
+    order: tuple[int, ...] = ()
 
     @property
     def as_seen(self) -> tuple[FloatArray, tuple[int, int]]:
@@ -64,7 +66,7 @@ class Prediction:
         if self.upright is None:
             return self.points, self.size
         matrix, size = self.upright
-        return geometry.transform(matrix, self.points), size
+        return geometry.transform(matrix, self.points[list(self.order)] if self.order else self.points), size
 
     @property
     def placed(self) -> NDArray[np.bool_]:
@@ -118,7 +120,9 @@ def _search(model: FreeModel, path: Path, device: torch.device) -> tuple[Predict
     picture = model.config.picture
     return tuple(
         Prediction(
-            path, size, one.points, one.confidence, one.spread, one.described, one.remark, (one.picture, picture)
+            *(path, size, one.points, one.confidence, one.spread, one.described, one.remark),
+            upright=(one.picture, picture),
+            order=one.order,
         )
         for one in found
     )

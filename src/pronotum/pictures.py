@@ -214,6 +214,7 @@ class Wholes:
         poses: (P) of (M, 3, 3): of the specimens on each, px of the frame.
         specimens: (P) of (M,): their positions in the data.
         shape: (K, 2) the mean shape, see `poses.Upright`.
+        partners: (K,) of each landmark the one that takes its place on a mirrored specimen.
     """
 
     pixels: Tensor
@@ -221,6 +222,7 @@ class Wholes:
     poses: tuple[FloatArray, ...]
     specimens: tuple[tuple[int, ...], ...]
     shape: FloatArray
+    partners: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.poses)
@@ -235,6 +237,7 @@ class Wholes:
             tuple(self.poses[at] for at in kept),
             tuple(self.specimens[at] for at in kept),
             self.shape,
+            self.partners,
         )
 
 
@@ -369,7 +372,7 @@ def _allocate(shape: tuple[int, ...]) -> Tensor:
 
 
 def whole(
-    paths: Sequence[Path], poses: FloatArray, shape: FloatArray, frame: tuple[int, int]
+    paths: Sequence[Path], poses: FloatArray, shape: FloatArray, partners: tuple[int, ...], frame: tuple[int, int]
 ) -> tuple[Wholes, list[images.UnreadablePhotograph]]:
     """The photographs as the finder sees them.
 
@@ -377,6 +380,7 @@ def whole(
         paths: (N,) of the specimens; a photograph may be named several times.
         poses: (N, 3, 3) of the specimens, px of the photographs; NaN = unknown.
         shape: (K, 2) see `Wholes`.
+        partners: (K,) see `Wholes`.
         frame: (width, height) px.
     """
     specimens: dict[Path, list[int]] = {}
@@ -395,4 +399,4 @@ def whole(
         else:
             failed.append(answer)
     seen = torch.stack(pixels) if pixels else torch.empty(0, 3, frame[1], frame[0], dtype=torch.uint8)
-    return Wholes(seen, np.array(covers).reshape(-1, 4), tuple(placed), tuple(kept), shape), failed
+    return Wholes(seen, np.array(covers).reshape(-1, 4), tuple(placed), tuple(kept), shape, partners), failed

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pronotum import geometry
 from pronotum.landmarks import FloatArray
-from pronotum.morphometrics.superimposition import centroid_size, fit_similarity, mean_shape
+from pronotum.morphometrics.superimposition import centroid_size, fit_similarity, mean_shape, superimpose
 
 MARGIN = 0.25
 """What an upright picture shows around the landmarks, as a share of the longer side of their box."""
@@ -25,6 +26,9 @@ FILLING = 0.3
 """Share of the photograph's diagonal below which a specimen is small on it."""
 WANDERING = 0.12
 """Standard deviation of the specimens' places, as a share of the photograph, beyond which they lie anywhere."""
+MIRRORED = 0.5
+"""A specimen is mirrored where its mirror image lies nearer to the mean shape than this share of its own distance."""
+ROUNDS = 3
 
 
 def upright_shape(points: FloatArray) -> FloatArray:
@@ -41,6 +45,65 @@ def poses(points: FloatArray, shape: FloatArray) -> FloatArray:
     """(N, 3, 3) poses of specimens (N, K, 2); NaN where fewer than two landmarks are there."""
     found = fit_similarity(np.broadcast_to(shape, points.shape), points)
     return np.where((np.isfinite(points[..., 0]).sum(1) >= 2)[:, None, None], found, np.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class Posed:
+    """Specimens with their poses.
+
+    Attributes:
+        shape: (K, 2) mean shape, see `upright_shape`.
+        poses: (N, 3, 3), see `poses`; those of mirrored specimens mirror.
+        points: (N, K, 2) px of the photographs; those of mirrored specimens under the names that they have in their
+            upright pictures, which mirror them.
+    """
+
+    shape: FloatArray
+    poses: FloatArray
+    points: FloatArray
+
+
+def posed(points: FloatArray, partners: Sequence[int] | None) -> Posed:
+    """Shape and poses of specimens (N, K, 2), px.
+
+    Args:
+        points: NaN = missing.
+        partners: (K,) of each landmark the one that takes its place on a mirrored specimen; None = none is mirrored.
+    """
+    if partners is None:
+        shape = upright_shape(points)
+        return Posed(shape, poses(points, shape), points)
+    over = mirrored(points, partners)[:, None, None]
+    named = np.where(over, points[:, list(partners)], points)
+    flip = np.diag([-1.0, 1.0, 1.0])
+    alike = np.where(over, geometry.transform(flip, named), named)
+    shape = upright_shape(alike)
+    found = poses(alike, shape)
+    return Posed(shape, np.where(over, flip @ found, found), named)
+
+
+def mirrored(points: FloatArray, partners: Sequence[int]) -> NDArray[np.bool_]:
+    """(N,) which specimens (N, K, 2) are mirror images of the others, who are the larger part; see `posed`.
+
+    Symmetric specimens, of which nobody can tell, are not.
+    """
+    images = (points * [-1.0, 1.0])[:, list(partners)]
+    shape = points[int(np.argmax(np.isfinite(points[..., 0]).sum(1)))]
+    found = np.zeros(len(points), dtype=bool)
+    for _ in range(ROUNDS):
+        away, over = (_apart(one, shape) for one in (points, images))
+        found = over < MIRRORED * away
+        found = ~found if found.sum() > len(found) / 2 else found
+        shape = mean_shape(np.where(found[:, None, None], images, points))
+    return found
+
+
+def _apart(points: FloatArray, shape: FloatArray) -> FloatArray:
+    """(N,) root mean square distance of superimposed specimens (N, K, 2) from a shape (K, 2); NaN without landmarks."""
+    squares = ((superimpose(points, np.broadcast_to(shape, points.shape)) - shape) ** 2).sum(-1)
+    n = np.isfinite(squares).sum(1)
+    apart: FloatArray = np.sqrt(np.where(n > 0, np.nansum(squares, 1) / np.maximum(n, 1), np.nan))
+    return apart
 
 
 def sizes(pose: FloatArray) -> FloatArray:

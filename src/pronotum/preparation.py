@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,9 +40,9 @@ def configure(kind: Architecture, data: Dataset) -> Any:
     """The config of a model for these data."""
     if kind.configure_posed is None:
         return kind.configure(data.scheme.n_landmarks, list(data.sizes))
-    shape = poses.upright_shape(data.points)
-    lengths = poses.sizes(poses.poses(data.points, shape))
-    boxes = [poses.Upright(shape).box(float(length)) for length in lengths if np.isfinite(length)]
+    posed = poses.posed(data.points, data.scheme.partners)
+    lengths = poses.sizes(posed.poses)
+    boxes = [poses.Upright(posed.shape).box(float(length)) for length in lengths if np.isfinite(length)]
     rounded = [(max(1, round(width)), max(1, round(height))) for width, height in boxes]
     return kind.configure_posed(data.scheme.n_landmarks, list(data.sizes), rounded)
 
@@ -49,27 +50,33 @@ def configure(kind: Architecture, data: Dataset) -> Any:
 def prepare(kind: Architecture, data: Dataset, config: Any, progress: Callable[[int, int], None]) -> Prepared:
     """Decode training photographs once; `progress` is called with the number done and the total."""
     if kind.configure_posed is None:
-        examples, kept, failed = _load(data, config, None, progress)
+        examples, kept, failed = _load(data.photographs, data.points, config, None, progress)
         return Prepared(examples, kept, failed, data.points[kept], [data.sizes[at] for at in kept])
-    shape = poses.upright_shape(data.points)
-    posed = poses.poses(data.points, shape)
-    usable = np.flatnonzero(np.isfinite(posed).all((1, 2)))
-    upright = poses.Upright(shape).from_photograph(posed[usable], config.picture)
-    examples, kept, failed = _load(data.subset(usable), config, list(upright), progress)
+    partners = data.scheme.partners
+    posed = poses.posed(data.points, partners if config.finder.sides > 1 else None)
+    usable = np.flatnonzero(np.isfinite(posed.poses).all((1, 2)))
+    upright = poses.Upright(posed.shape).from_photograph(posed.poses[usable], config.picture)
+    photographs = [data.photographs[at] for at in usable]
+    examples, kept, failed = _load(photographs, posed.points[usable], config, list(upright), progress)
     chosen = usable[kept]
-    photographs = [data.photographs[at] for at in chosen]
-    wholes, _ = pictures.whole(photographs, posed[chosen], shape, config.finder.frame)
-    points = geometry.transform(upright[kept], data.points[chosen])
+    wholes, _ = pictures.whole(
+        [photographs[at] for at in kept], posed.poses[chosen], posed.shape, partners, config.finder.frame
+    )
+    points = geometry.transform(upright[kept], posed.points[chosen])
     sizes = [config.picture] * len(chosen)
     return Prepared(replace(examples, wholes=wholes), chosen.tolist(), failed, points, sizes)
 
 
 def _load(
-    data: Dataset, config: Any, matrices: list[FloatArray] | None, progress: Callable[[int, int], None]
+    photographs: Sequence[Path],
+    points: FloatArray,
+    config: Any,
+    matrices: list[FloatArray] | None,
+    progress: Callable[[int, int], None],
 ) -> tuple[Examples, list[int], list[images.UnreadablePhotograph]]:
     return pictures.load(
-        data.photographs,
-        data.points,
+        photographs,
+        points,
         picture=config.picture,
         detail=config.detail,
         frame=config.frame,

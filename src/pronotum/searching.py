@@ -50,6 +50,7 @@ class Specimen:
         picture: 3x3 from px of the photograph to px of the upright picture the landmarks were read in.
         described: (D,) what that picture looks like.
         sure: on [0, 1], that it is a specimen, in this direction.
+        order: (K,) of each landmark the place it has in that picture, where that mirrors; () = its own.
         remark: what is to be said of it; "" = nothing.
     """
 
@@ -60,6 +61,7 @@ class Specimen:
     described: FloatArray
     sure: float
     remark: str = ""
+    order: tuple[int, ...] = ()
 
 
 def search(model: FreeModel, path: Path, device: torch.device) -> tuple[tuple[int, int], tuple[Specimen, ...]]:
@@ -75,7 +77,9 @@ def search(model: FreeModel, path: Path, device: torch.device) -> tuple[tuple[in
     frames = torch.from_numpy(np.stack([pictures.cut(pixels, matrix, frame) for matrix in looks])).permute(0, 3, 1, 2)
     found = _agreed(model.finder.find(frames.to(device)), looks, frame)
     seen = _landmarked(model, pixels, found, device)
-    kept = _each_once(seen, poses.Upright(model.mean_shape), model.config.picture)
+    kept = [
+        _named(one, model.swapped) for one in _each_once(seen, poses.Upright(model.mean_shape), model.config.picture)
+    ]
     marked = [(one, _at_the_border(one, size)) for one in _crowded(kept)]
     there = [(one, cut) for one, cut in marked if np.isfinite(cut.points).any()]
     if not there:
@@ -216,6 +220,14 @@ def _each_once(seen: Sequence[Specimen], upright: poses.Upright, picture: tuple[
         if not any(((middle > low - margin) & (middle < high + margin)).all() for middle in middles):
             kept.append(one)
     return kept
+
+
+def _named(seen: Specimen, partners: list[int]) -> Specimen:
+    """What was read in a picture that mirrors, under the names of the specimen as it is: left is right there."""
+    if np.linalg.det(seen.picture[:2, :2]) > 0:
+        return seen
+    points, confidence, spread = (one[partners] for one in (seen.points, seen.confidence, seen.spread))
+    return replace(seen, points=points, confidence=confidence, spread=spread, order=tuple(partners))
 
 
 def _crowded(seen: Sequence[Specimen]) -> list[Specimen]:

@@ -91,7 +91,7 @@ def wholes(pixels):
     shape = np.array([[-0.6, 0.2], [0.1, -0.5], [0.5, 0.3]])
     covers = np.tile([-0.5, -0.5, 63.5, 63.5], (N, 1))
     pose = poses.pose(np.array([30.0, 33.0]), 40.0, 20.0)[None]
-    return Wholes(pixels, covers, (pose,) * N, tuple((i,) for i in range(N)), shape)
+    return Wholes(pixels, covers, (pose,) * N, tuple((i,) for i in range(N)), shape, tuple(range(len(shape))))
 
 
 def photographs(config):
@@ -216,7 +216,7 @@ def test_weights_are_taken_over_onto_another_scheme(kind):
     of_heatmap = {"coarse.head.weight", "fine.head.weight", "finest.head.weight", "prior_mean", "prior_covariance"}
     expected = {
         "heatmap": of_heatmap,
-        "free": {"shape", *(f"upright.{name}" for name in of_heatmap)},
+        "free": {"shape", "partners", *(f"upright.{name}" for name in of_heatmap)},
         "classical": {"pixels", "places"},
     }.get(kind.name, {"fc3.weight", "fc3.bias"})
     assert set(fresh) == expected

@@ -79,7 +79,7 @@ def wholes():
             pixels[number, :, round(y) - 2 : round(y) + 3, round(x) - 2 : round(x) + 3] = 130 + 20 * k
         placed.append(pose[None])
     covers = np.tile([-0.5, -0.5, 255.5, 191.5], (2, 1))
-    return Wholes(pixels, covers, tuple(placed), ((0,), (1,)), SHAPE)
+    return Wholes(pixels, covers, tuple(placed), ((0,), (1,)), SHAPE, tuple(range(len(SHAPE))))
 
 
 @pytest.mark.parametrize("mirrored", [False, True])

@@ -75,6 +75,7 @@ class FreeModel(nn.Module):
     """`finder` finds specimens, `upright` landmarks them in pictures that are cut accordingly (`searching`)."""
 
     shape: Tensor
+    partners: Tensor
 
     def __init__(self, config: FreeConfig) -> None:
         super().__init__()
@@ -82,6 +83,7 @@ class FreeModel(nn.Module):
         self.finder = Finder(config.finder)
         self.upright = HeatmapModel(config.upright)
         self.register_buffer("shape", torch.zeros(config.n_landmarks, 2, dtype=torch.float64))
+        self.register_buffer("partners", torch.arange(config.n_landmarks))
 
     def answer(self, pictures: Tensor) -> Answer:
         """Landmarks of upright pictures (B, 3, H, W) uint8."""
@@ -92,6 +94,12 @@ class FreeModel(nn.Module):
         """(K, 2) centred, centroid size 1, upright."""
         shape: FloatArray = self.shape.cpu().numpy()
         return shape
+
+    @property
+    def swapped(self) -> list[int]:
+        """(K,) of each landmark the one that takes its place on a mirrored specimen."""
+        order: list[int] = self.partners.tolist()
+        return order
 
 
 class FreeTraining(HeatmapTraining):
@@ -131,6 +139,7 @@ class FreeTrainer:
         """Finder, coarse, fine, perhaps finest."""
         assert self.examples.wholes is not None
         self.model.shape.copy_(torch.from_numpy(self.examples.wholes.shape))
+        self.model.partners.copy_(torch.tensor(self.examples.wholes.partners))
         upright = HeatmapTrainer(
             self.model.upright, self.examples, self.settings, self.train, self.held_out, self.device
         )
@@ -172,6 +181,6 @@ ARCHITECTURES = (
         trainer=FreeTrainer,
         presets=FREE_PRESETS,
         default="standard",
-        fresh=("upright.prior_", "shape"),
+        fresh=("upright.prior_", "shape", "partners"),
     ),
 )
