@@ -6,8 +6,8 @@ A fold of specimens is tested, the others are learnt from: by the model that fin
 model on photographs as they are (`heatmap`), and by dlib's detector and shape predictor, which is what ml-morph runs.
 Every test photograph is turned by any angle, resized 0.5 to 2 times and laid with others on a larger ground of the
 colour of their borders, so that none covers another; 1 to 12 of them, or as many as asked for. With --mirrored every
-second one is mirrored, and the model is trained with --mirror on photographs as they are. Errors are in px of the 256x192 frame of the
-upright photograph each comes from, so that they compare with those on upright photographs.
+second one is mirrored, and the model is trained with --mirror on photographs as they are. Errors are in px of the
+256x192 frame of the upright photograph each comes from, so that they compare with those on upright photographs.
 """
 
 from __future__ import annotations
