@@ -207,6 +207,14 @@ def test_every_specimen_reads_back(
     np.testing.assert_array_equal(again.points, one.points)
 
 
+@pytest.mark.parametrize("image", [".'", "._a.jpg", ".hidden", "__MACOSX/a.jpg"])
+def test_a_specimen_is_not_taken_for_what_macos_puts_into_a_zip(image: str, tmp_path: Path) -> None:
+    imagej_roi.save(tmp_path / "x.zip", [Landmarks([[NAN, NAN]], image)])
+    (one,) = imagej_roi.load(tmp_path / "x.zip")
+    assert (one.image, one.n_landmarks, one.present.any()) == (image, 1, False)
+    assert imagej_roi.recognises(tmp_path / "x.zip")
+
+
 TWO = old([(1, 2), (3, 4)], 1, 2)
 
 

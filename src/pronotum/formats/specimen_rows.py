@@ -87,19 +87,19 @@ def shared_landmarks(path: Path, specimens: Sequence[Landmarks]) -> tuple[int, t
         raise UserError(path, found=found, expected="the same names for all specimens")
     own = names.pop()
     for name in own:
-        if not _holds(name) or not name or own.count(name) > 1:
+        if not holds(name) or not name or own.count(name) > 1:
             found = f"'{name}' twice" if own.count(name) > 1 else f"'{name}', which a table cannot hold"
             raise UserError(path, found=f"a landmark named {found}", remedy="rename the landmark")
     for specimen in specimens:
         if np.isinf(specimen.points).any():
             raise UserError(specimen.name, found="an infinite coordinate", remedy="mark the landmark as missing")
-        if not (_holds(specimen.image) and _holds(specimen.id)):
+        if not (holds(specimen.image) and holds(specimen.id)):
             found = "a photograph's name or an ID that a table cannot hold"
             raise UserError(repr(specimen.name), found=found, expected="one without line breaks", remedy="rename it")
     return n_landmarks, own
 
 
-def _holds(text: str) -> bool:
+def holds(text: str) -> bool:
     """Whether text reads back: cells are stripped of blanks, and a line break or half a character breaks a file."""
     return text == text.strip() and not any(ord(one) < 32 or 0xD800 <= ord(one) < 0xE000 for one in text)
 
