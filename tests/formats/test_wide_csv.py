@@ -195,7 +195,6 @@ def test_columns_may_stand_in_any_order(tmp_path):
         ("id,X1,Y1,origin\na,1,zwei,top-left\n", r":2: 'zwei' in column Y1"),
         ("id,X1,Y1,origin\na,1\n", r":2: 2 cells; expected 4"),
         ("id,X1,Y1,scale,origin\na,1,2,-1,top-left\n", r":2: a scale of -1; expected a positive number"),
-        ("id;X1;Y1\na;1,5;2,5\n", r":1: no commas"),
     ],
 )
 def test_a_broken_file_says_where_and_what_to_do(tmp_path, text, message):
