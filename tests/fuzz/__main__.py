@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib
 import importlib.util
 import random
 import re
@@ -31,12 +32,11 @@ def guided(name: str, seconds: int, out: Path) -> None:
     """Fuzz with atheris; ends this process."""
     import atheris
 
-    with atheris.instrument_imports(include=["pronotum.formats", "pronotum.landmarks", "csv", "json", "zipfile"]):
-        for module in [one for one in sys.modules if one.startswith("pronotum.formats")]:
-            del sys.modules[module]
-        from pronotum import formats as instrumented
-    harness.formats = instrumented
-    kind = instrumented.named(name)
+    module = formats.named(name).read.__module__
+    for loaded in [one for one in sys.modules if one.startswith("pronotum.formats")]:
+        del sys.modules[loaded]
+    with atheris.instrument_imports(include=["pronotum.formats"]):
+        kind = importlib.import_module(module).FORMAT
     folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
     corpus = folder / "corpus"
     corpus.mkdir()
@@ -46,7 +46,7 @@ def guided(name: str, seconds: int, out: Path) -> None:
 
     def one(content: bytes) -> None:
         path.write_bytes(content)
-        harness.check(name, path)
+        harness.check(kind, path)
 
     timeout = harness.LIMIT_HDF5_S if name in harness.HDF5 else harness.LIMIT_S
     options = [
@@ -64,7 +64,8 @@ def guided(name: str, seconds: int, out: Path) -> None:
 def unguided(name: str, seconds: int, out: Path) -> None:
     """Fuzz with mutations of the seeds."""
     generator, began, executed, found = random.Random(0), time.monotonic(), 0, 0
-    suffix = formats.named(name).suffixes[0]
+    kind = formats.named(name)
+    suffix = kind.suffixes[0]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"x{suffix}"
         while time.monotonic() < began + seconds:
@@ -73,7 +74,7 @@ def unguided(name: str, seconds: int, out: Path) -> None:
             executed += 1
             try:
                 with harness.limited(name):
-                    harness.check(name, path)
+                    harness.check(kind, path)
             except Exception:  # noqa: BLE001  # it is what is looked for
                 found += 1
                 place = out / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}{suffix}"

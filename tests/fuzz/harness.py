@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from pronotum import formats
 from pronotum.errors import UserError
+from pronotum.formats import Format
 
 SEEDS = Path(__file__).with_name("seeds")
 HDF5 = frozenset({"deeplabcut-h5", "sleap"})
@@ -43,14 +43,13 @@ def seeds(name: str) -> list[Path]:
     return sorted(path for path in (SEEDS / name).iterdir() if path.is_file())
 
 
-def check(name: str, path: Path) -> bool:
-    """Read a file; whether it was accepted.
+def check(kind: Format, path: Path) -> bool:
+    """Read a file as one of this format; whether it was accepted.
 
     Raises:
         SeveralLines: a message is no line.
         Exception: whatever a reader should not raise.
     """
-    kind = formats.named(name)
     if kind.recognises is not None:
         kind.recognises(path)
     try:

@@ -36,7 +36,7 @@ def need(name: str) -> None:
 @pytest.mark.parametrize("name", formats.names())
 def test_there_are_whole_files_and_those_that_once_broke_it(name: str) -> None:
     need(name)
-    accepted = {path.name: harness.check(name, path) for path in harness.seeds(name)}
+    accepted = {path.name: harness.check(formats.named(name), path) for path in harness.seeds(name)}
     assert any(accepted.values())
     assert all(ok for seed, ok in accepted.items() if not seed.startswith("found-")), accepted
 
@@ -49,6 +49,6 @@ def test_no_bytes_break_a_reader(name: str, tmp_path: Path) -> None:
         path = tmp_path / f"{number}{formats.named(name).suffixes[0]}"
         path.write_bytes(harness.mutated(name, generator))
         with harness.limited(name):
-            harness.check(name, path)
+            harness.check(formats.named(name), path)
         path.unlink()  # what is left in the folder of a failed test is what failed
     assert rss_mb() - before < MEMORY_MB
