@@ -34,25 +34,41 @@ def as_points(numbers: Iterable[float], where: str) -> FloatArray:
     return points
 
 
+def check_distinct(given: Iterable[Landmarks], places: Iterable[str]) -> None:
+    """Refuse the same specimen twice.
+
+    Args:
+        given: specimens; photograph and ID tell them apart.
+        places: what messages call each.
+
+    Raises:
+        UserError: two have the same photograph and ID.
+    """
+    first: dict[tuple[str, str], str] = {}
+    for specimen, place in zip(given, places, strict=True):
+        key = specimen.image, specimen.id
+        if key in first:
+            raise UserError(
+                place,
+                found=f"{specimen.name} again, as in {first[key]}",
+                expected="each photograph and ID once",
+                remedy="remove one of them, or give them different IDs",
+            )
+        first[key] = place
+
+
 def distinct(path: Path, found: Iterable[tuple[str, Landmarks]]) -> tuple[Landmarks, ...]:
     """The specimens of a file, each read at the place beside it.
 
     Raises:
         UserError: none, or two with the same photograph and the same ID.
     """
-    specimens: dict[tuple[str, str], Landmarks] = {}
-    for where, specimen in found:
-        if (specimen.image, specimen.id) in specimens:
-            raise UserError(
-                where,
-                found=f"{specimen.name} for the second time",
-                expected="each specimen once",
-                remedy="remove one, or give them different IDs",
-            )
-        specimens[specimen.image, specimen.id] = specimen
+    placed = tuple(found)
+    specimens = tuple(specimen for _, specimen in placed)
+    check_distinct(specimens, [where for where, _ in placed])
     if not specimens:
         raise UserError(path, found="no specimens", expected="at least one")
-    return tuple(specimens.values())
+    return specimens
 
 
 def named(label: str) -> tuple[str, str]:
