@@ -4,8 +4,8 @@ python benchmarks/presence.py DATA OUT --folds 5 --preset fast
 
 Of a random third of the specimens one to three neighbouring landmarks are taken away, in turn under discs of the
 ground's colour and beyond a new edge of the photograph, and are missing in the labels. Half of the other specimens have
-a disc that covers no landmark, so that a disc alone tells nothing. Then the set is cross-validated into OUT/run (or
-goes on there), and the probabilities of presence of each fold are told by what was learnt from the other folds only.
+a disc that covers no landmark, so that a disc alone tells nothing. Then the set is cross-validated in OUT/run (or goes
+on there), and the probabilities of presence of each fold are told by what was learnt from the other folds only.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ from PIL import Image
 from scipy.stats import rankdata
 
 from pronotum import crossvalidation, formats, images, workflows
-from pronotum.crossvalidation import CrossValidation
 from pronotum.data import Dataset
 from pronotum.evaluation import presence
+from pronotum.evaluation.calibration import Certainty
 from pronotum.landmarks import FloatArray
 from pronotum.morphometrics.superimposition import centroid_size
 
@@ -104,16 +104,47 @@ def beside(points: FloatArray, random: np.random.Generator) -> FloatArray:
             return place
 
 
-def out_of_fold(found: CrossValidation) -> FloatArray:
-    """(N, K) probabilities of presence, of each fold by what was learnt from the others."""
-    there, sizes = np.isfinite(found.data.points[..., 0]), centroid_size(found.predicted)
-    told = np.full(there.shape, np.nan)
-    for fold in np.unique(found.folds):
-        test, rest = np.flatnonzero(found.folds == fold), np.flatnonzero(found.folds != fold)
-        learnt = presence.learn(there[rest], sizes[rest], found.certainty.of(rest))
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """What the networks say of specimens that they have not seen.
+
+    Attributes:
+        there: (N, K) whether a landmark is in the labels.
+        sizes: (N,) predicted centroid sizes, px.
+        certainty: of the predictions.
+    """
+
+    there: NDArray[np.bool_]
+    sizes: FloatArray
+    certainty: Certainty
+
+
+def predict(data: Dataset, place: Path, test: NDArray[np.intp], options: workflows.TrainOptions) -> Predicted:
+    """Train on the others, unless it was done before, and predict these."""
+    if not (place / crossvalidation.PREDICTIONS).exists():
+        learnt = np.setdiff1d(np.arange(len(data)), test)
+        crossvalidation.train_and_predict(data, learnt, test, place, options, lambda share, text: None)
+    found, _ = crossvalidation.answered(data, test, place)
+    there = np.isfinite(data.points[test][..., 0])
+    return Predicted(there, centroid_size(found.points), found.certainty)
+
+
+def out_of_fold(folds: list[Predicted]) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """(n,) probabilities of presence, of each fold by what was learnt from the others, and what was there."""
+    told = []
+    for number, fold in enumerate(folds):
+        rest = [one for other, one in enumerate(folds) if other != number]
+        certainty = Certainty(
+            np.concatenate([one.certainty.confidence for one in rest]),
+            np.concatenate([one.certainty.spread for one in rest]),
+        )
+        sizes, there = (np.concatenate([getattr(one, name) for one in rest]) for name in ("sizes", "there"))
+        learnt = presence.learn(there, sizes, certainty)
         assert learnt is not None, "too few missing landmarks outside of a fold"
-        told[test] = learnt.probability(sizes[test], found.certainty.of(test))
-    return told
+        told.append(learnt.probability(fold.sizes, fold.certainty).ravel())
+    probability, there = np.concatenate(told), np.concatenate([fold.there.ravel() for fold in folds])
+    known = np.isfinite(probability)
+    return probability[known], there[known]
 
 
 def reliability(told: FloatArray, there: NDArray[np.bool_]) -> Iterator[dict[str, float]]:
@@ -152,17 +183,21 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--run", type=int, help="only the first so many folds")
     parser.add_argument("--preset")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     (asked.out / "data").mkdir(parents=True, exist_ok=True)
     data = spoil(workflows.check(asked.data), asked.out / "data", asked.seed)
     options = workflows.TrainOptions(asked.preset, asked.seed, "auto")
-    found = crossvalidation.crossvalidate(data, asked.out / "run", options, n_folds=asked.folds)
-    told, there = out_of_fold(found), np.isfinite(found.data.points[..., 0])
-    known = np.isfinite(told)
-    incomplete = int((~there).any(1).sum())
-    print(json.dumps({"specimens": len(data), "incomplete": incomplete, **judge(told[known], there[known])}, indent=1))
+    tests = crossvalidation.plan(data, asked.folds, asked.seed)[: asked.run]
+    folds = [
+        predict(data, asked.out / "run" / "folds" / f"{number:02d}", test, options)
+        for number, test in enumerate(tests, start=1)
+    ]
+    incomplete = sum(int((~fold.there).any(1).sum()) for fold in folds)
+    tested = sum(len(fold.there) for fold in folds)
+    print(json.dumps({"specimens": tested, "incomplete": incomplete, **judge(*out_of_fold(folds))}, indent=1))
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def test_there_are_three() -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(given=specimens())
 def test_every_specimen_reads_back(name: str, given: list[Landmarks], tmp_path_factory: pytest.TempPathFactory) -> None:
     kind, folder = formats.named(name), tmp_path_factory.mktemp("out")
