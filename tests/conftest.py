@@ -1,6 +1,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How fast examples are drawn says something of the machine and nothing of the program.
+settings.register_profile("pronotum", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("pronotum")
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,12 @@ import sys
 
 import numpy as np
 import pytest
+import typer
 from ktch.io import read_tps
 from PIL import Image
 
 from pronotum import demo, synthetic
-from pronotum.cli import main
+from pronotum.cli import app, main
 from pronotum.data import open_data
 from pronotum.models import storage
 
@@ -292,6 +293,18 @@ def test_a_device_that_is_absent_is_said(beetles, tmp_path, capsys):
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
     assert "this machine has none" in mistake(capsys, "train", beetles, "-o", tmp_path / "x", "--device", "cuda")
+
+
+def test_every_command_that_reads_a_landmark_file_can_be_told_its_format():
+    commands = typer.main.get_command(app).commands
+    reading = {
+        name
+        for name, command in commands.items()
+        if any("andmark file" in (one.help or "") for one in command.params if one.param_type_name == "argument")
+    }
+    assert reading >= {"check", "train", "evaluate", "crossvalidate", "learning-curve", "agree", "doctor", "fix"}
+    for name in reading - {"convert"}:  # it has --from and --to
+        assert any("--format" in one.opts for one in commands[name].params), name
 
 
 def test_info_names_versions(capsys):

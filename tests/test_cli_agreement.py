@@ -45,9 +45,10 @@ def write(path, specimens, noise=0.0, n=None):
 
 def test_crossvalidate_leaves_a_report_and_a_model(data, tmp_path, capsys):
     specimens = formats.load(data / "landmarks.tps", lambda name: (256, 192))
-    repeat = write(tmp_path / "again.tps", specimens, 0.3, n=11)
+    repeat = write(tmp_path / "again.tps", specimens, 0.3, n=11).rename(tmp_path / "again.dat")
     out = tmp_path / "run"
-    arguments = ["crossvalidate", data, "-o", out, "--folds", 2, "--repeat", repeat, *SMALL, "--json"]
+    second = ["--repeat", repeat, "--repeat-format", "tps"]
+    arguments = ["crossvalidate", data, "-o", out, "--folds", 2, *second, *SMALL, "--json"]
     code, text, _ = run(capsys, *arguments)
     assert code == 0
     found = json.loads(text)
@@ -66,10 +67,10 @@ def test_crossvalidate_leaves_a_report_and_a_model(data, tmp_path, capsys):
     assert again == 0
     assert "NOT READY" in text
     stranger = Landmarks(specimens[0].points, image="stranger.jpg")
-    write(repeat, [*specimens[1:], stranger], 0.3)
+    write(tmp_path / "again.tps", [*specimens[1:], stranger], 0.3).replace(repeat)
     code, _, err = run(capsys, *arguments[:-1])
     assert code == 1
-    assert "1 specimens of again.tps are not in the data: stranger.jpg" in err
+    assert "1 specimens of again.dat are not in the data: stranger.jpg" in err
 
 
 def test_groups_are_not_divided(data, tmp_path, capsys):
@@ -103,6 +104,19 @@ def test_agree_judges_files_of_any_program(data, tmp_path, capsys):
     code, _, err = run(capsys, "agree", manual, bad, "-o", tmp_path / "c")
     assert (code, err.count("\n")) == (2, 1)
     assert "verdict.repeatability = 2" in err
+
+
+def test_files_that_do_not_tell_their_format(data, tmp_path, capsys):
+    specimens = formats.load(data / "landmarks.tps", lambda name: (256, 192))
+    for name, form in (("manual", "tidy-csv"), ("predicted", "csv"), ("again", "tps")):
+        formats.save(tmp_path / f"{name}.txt", specimens, lambda name: (256, 192), name=form)
+    asked = ("agree", tmp_path / "manual.txt", tmp_path / "predicted.txt", "-o", tmp_path / "out")
+    code, _, err = run(capsys, *asked, "--format", "tidy-csv")
+    assert (code, err.count("\n")) == (2, 1)
+    told = ("--format", "tidy-csv", "--predicted-format", "csv", "--repeat-format", "tps")
+    code, text, _ = run(capsys, *asked, *told, "--repeat", tmp_path / "again.txt", "--photographs", data, "--json")
+    assert code == 0
+    assert json.loads(text)["n_specimens"] == 12
 
 
 def test_what_has_no_counterpart_is_named(data, tmp_path, capsys):

@@ -80,3 +80,22 @@ def test_a_landmark_file_alone_is_examined_too(spoilt, tmp_path, capsys):
     said = capsys.readouterr()
     assert "y axis flipped" in said.out
     assert "no photographs beside it" in said.err
+
+
+def test_a_file_that_does_not_tell_its_format(spoilt, tmp_path, capsys):
+    source, out, fixed = spoilt / "landmarks.dat", tmp_path / "doctor", tmp_path / "fixed.csv"
+    specimens = formats.load(spoilt / "landmarks.tps", lambda name: (192, HEIGHT))
+    formats.save(source, specimens, name="tidy-csv")
+    assert run("doctor", source, "-o", out) == 2
+    assert "unknown kind of landmark file '.dat'" in capsys.readouterr().err
+    assert run("doctor", source, "--format", "tidy-csv", "-o", out) == 0
+    assert f"pronotum fix {source} --format tidy-csv --findings" in capsys.readouterr().out
+    chosen = ("--findings", out / "findings.json", "--apply", 1)
+    assert run("fix", source, "--format", "tidy-csv", *chosen, "-o", fixed) == 0
+    assert formats.of(fixed).name == "tidy-csv"
+    mended = formats.load(fixed)[3].points
+    assert mended == pytest.approx(specimens[3].points * [1, -1] + [0, HEIGHT - 1], abs=1e-3)
+    (tmp_path / "alone").mkdir()
+    source.rename(tmp_path / "alone" / "landmarks.dat")
+    assert run("doctor", tmp_path / "alone" / "landmarks.dat", "--format", "tidy-csv", "-o", out) == 1
+    assert "y axis flipped" in capsys.readouterr().out

@@ -30,6 +30,7 @@ from pronotum.cli_parts import (
     Preset,
     ProjectFile,
     Repeat,
+    RepeatFormat,
     RunFolder,
     SchemeFile,
     Seed,
@@ -269,6 +270,7 @@ def crossvalidate(
     group: Group = None,
     covariates: CovariateTable = None,
     repeat: Repeat = None,
+    repeat_form: RepeatFormat = None,
     margin: Margin = None,
     project: ProjectFile = None,
     model: Model = None,
@@ -302,7 +304,9 @@ def crossvalidate(
             found, out, options, n_folds=folds, groups=groups, engine=where, on_share=on_share
         )
     chosen = margin or declared.margin
-    sets, left_out = comparison.of_crossvalidation(done, repeat=repeat, groups=groups, margin=chosen)
+    sets, left_out = comparison.of_crossvalidation(
+        done, repeat=repeat, repeat_form=repeat_form, groups=groups, margin=chosen
+    )
     together = f"photographs and specimens of one {group}" if group else "photographs"
     origin = f"{folds}-fold cross-validation; {together} stay together; every prediction is out of fold."
     shown = (found.photographs, origin, f"Cross-validation of {data.name}", left_out)
@@ -316,6 +320,13 @@ def agree(
     predicted: Annotated[Path, typer.Argument(help="Landmark file of the predictions, from any program.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the report.")],
     repeat: Repeat = None,
+    form: Annotated[
+        str | None, typer.Option("--format", help="Format of the manual landmarks, where the file does not tell.")
+    ] = None,
+    predicted_form: Annotated[
+        str | None, typer.Option("--predicted-format", help="Format of the predictions, where the file does not tell.")
+    ] = None,
+    repeat_form: RepeatFormat = None,
     photographs: Annotated[
         Path | None, typer.Option("--photographs", help="Folder of the photographs, for pictures and for px units.")
     ] = None,
@@ -341,6 +352,7 @@ def agree(
         sources,
         photographs=photographs,
         partial=partial,
+        forms={comparison.MANUAL: form, comparison.PREDICTED: predicted_form, comparison.REPEAT: repeat_form},
         unit=declared.units,
         scheme=schemes.find(manual, scheme or declared.scheme),
     )

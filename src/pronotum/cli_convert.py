@@ -12,8 +12,10 @@ from pronotum.cli_parts import AsJson, Photographs, finish, print_json
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(help="Landmark file.")],
-    target: Annotated[Path, typer.Argument(help="The new file; its suffix tells the format.")],
+    source: Annotated[Path, typer.Argument(help="Landmark file, or a folder of files of one specimen each.")],
+    target: Annotated[
+        Path, typer.Argument(help="The new file, whose suffix tells the format; a folder for pts, fcsv, stereomorph.")
+    ],
     read_as: Annotated[
         str | None, typer.Option("--from", help="Format of the file, where its suffix does not tell.")
     ] = None,
@@ -27,12 +29,16 @@ def convert(
             help="left or right: mirror specimens of the other side, as the column side of covariates.csv says.",
         ),
     ] = None,
+    leave_out_empty: Annotated[
+        bool, typer.Option("--leave-out-empty", help="Without the specimens that have no landmarks (LM=0); says which.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the new file where it exists.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a landmark file in another format. What the other format cannot hold is said, and ends with exit code 1.
 
-    `pronotum formats` lists the formats.
+    Files of pts, fcsv and stereomorph hold one specimen: name a folder and the format, for a file each, called as the
+    photograph. `pronotum formats` lists the formats.
 
     Example: pronotum convert wings.tps wings.csv
     """
@@ -46,6 +52,7 @@ def convert(
         photographs=photographs,
         missing=missing,
         side=side,
+        leave_out_empty=leave_out_empty,
         force=force,
     )
     if as_json:
@@ -55,6 +62,9 @@ def convert(
         typer.echo(
             f"{source} ({done.source}): {done.specimens} specimens of {counts} landmarks, {done.missing} missing"
         )
+        if done.left_out:
+            listed = ", ".join(done.left_out[: conversion.SHOWN]) + (" ..." * (len(done.left_out) > conversion.SHOWN))
+            typer.echo(f"left out, as asked: {len(done.left_out)} specimens without landmarks ({listed})")
         typer.echo(f"written: {target} ({done.target})")
         if side:
             typer.echo(f"coordinates are those of photographs mirrored where specimens were not {side}")
@@ -87,5 +97,5 @@ def formats(as_json: AsJson = False) -> None:
     for name in known.names():
         one = table[name]
         can = "read, write" if one.write else "read"
-        kept = ", ".join(called for part, (called, _) in PARTS.items() if part in one.keeps)
+        kept = ", ".join(called for part, called in PARTS.items() if part in one.keeps)
         typer.echo(f"{name:16s} {' '.join(one.suffixes):12s} {can:12s} holds {kept or 'coordinates only'}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pronotum.cli_parts import AsJson, Data, Photographs, finish, print_json, progress
+from pronotum.cli_parts import AsJson, Data, LandmarkFormat, Photographs, finish, print_json, progress
 
 SHOWN = 20
 
@@ -15,6 +15,7 @@ SHOWN = 20
 def doctor(
     data: Data,
     photographs: Photographs = None,
+    form: LandmarkFormat = None,
     run: Annotated[Path | None, typer.Option(help="Run folder of a crossvalidate of the same data.")] = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the findings.")] = Path("doctor"),
     as_json: AsJson = False,
@@ -30,8 +31,8 @@ def doctor(
     from pronotum.doctor import KINDS
 
     with progress("looking at photographs", quiet=as_json) as (_, on_count):
-        found = examination.examine(data, photographs=photographs, run=run, on_photograph=on_count)
-    made = examination.write(found, data, out)
+        found = examination.examine(data, photographs=photographs, form=form, run=run, on_photograph=on_count)
+    made = examination.write(found, data, out, form)
     if as_json:
         findings = [one.as_plain() for one in found.findings]
         problems = [str(problem) for problem in found.problems]
@@ -45,7 +46,9 @@ def doctor(
         typer.echo("written: " + ", ".join(str(path) for path in made))
         mendable = [number for number, one in enumerate(found.findings, start=1) if one.change]
         if mendable:
-            typer.echo("look at the picture, then for example: " + examination.fix_command(data, out, mendable[:1]))
+            typer.echo(
+                "look at the picture, then for example: " + examination.fix_command(data, out, mendable[:1], form)
+            )
     finish(found.problems)
 
 
@@ -55,15 +58,18 @@ def fix(
     apply: Annotated[list[int], typer.Option(help="Number of a finding whose change to apply; may be repeated.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The new landmark file.")],
     photographs: Photographs = None,
+    form: LandmarkFormat = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a new landmark file with changes that the doctor proposed. The old one stays as it is.
+
+    Without a suffix that tells another format, the new file has that of the old one.
 
     Example: pronotum fix wings/ --findings doctor/findings.json --apply 1 --apply 3 -o fixed.tps
     """
     from pronotum import examination
 
-    done = examination.fix(data, findings, apply, out, photographs=photographs)
+    done = examination.fix(data, findings, apply, out, photographs=photographs, form=form)
     if as_json:
         print_json({"out": str(out), "changes": [{"specimen": name, "change": what} for name, what in done]})
     else:

@@ -64,6 +64,9 @@ CovariateTable = Annotated[
 Repeat = Annotated[
     Path | None, typer.Option(help="A second manual digitisation of some specimens: the human error to compare with.")
 ]
+RepeatFormat = Annotated[
+    str | None, typer.Option("--repeat-format", help="Format of --repeat, where the file does not tell.")
+]
 Margin = Annotated[
     float | None, typer.Option(help="Error declared acceptable beforehand, % of centroid size.", min=0.0001)
 ]

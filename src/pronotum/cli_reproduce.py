@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pronotum.cli_parts import ClusterAddress, Device, Workers, engine, finish, overrides, progress
+from pronotum.cli_parts import ClusterAddress, Device, LandmarkFormat, Workers, engine, finish, overrides, progress
 from pronotum.errors import UserError
 
 
@@ -20,6 +20,7 @@ def reproduce(
         ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for runs, tables, figures; goes on where it was.")],
+    form: LandmarkFormat = None,
     parts: Annotated[str | None, typer.Option(help="Only these parts, e.g. pronotum,head.")] = None,
     rounds: Annotated[int, typer.Option(help="Rounds of the cross-validation, drawn at random.", min=2)] = 9,
     round_size: Annotated[int | None, typer.Option(help="Contiguous rounds of this size; the paper has 33.")] = None,
@@ -81,7 +82,7 @@ def reproduce(
     )
     only = tuple(parts.split(",")) if parts else ()
     with engine(workers, cluster) as where, progress("training", quiet=False) as (on_share, _):
-        subject = protocol.Reproduction(folder, out, chosen, only, typer.echo, on_share, where)
+        subject = protocol.Reproduction(folder, out, chosen, only, typer.echo, on_share, where, form)
         made = subject.execute()
     paper_results.write(subject, made)
     for part in made.values():

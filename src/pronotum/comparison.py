@@ -78,13 +78,19 @@ def certainty_plates(found: CrossValidation) -> tuple[Plate, ...]:
 
 
 def of_crossvalidation(
-    found: CrossValidation, *, repeat: Path | None = None, groups: tuple[str, ...] = (), margin: float | None = None
+    found: CrossValidation,
+    *,
+    repeat: Path | None = None,
+    repeat_form: str | None = None,
+    groups: tuple[str, ...] = (),
+    margin: float | None = None,
 ) -> tuple[Sets, tuple[str, ...]]:
     """Sets of a cross-validation; the mean shape is that of the specimens each model has learnt from.
 
     Args:
         found: out-of-fold predictions.
         repeat: file with a second digitisation of some of the specimens, matched by photograph.
+        repeat_form: name of its format, where it does not tell.
         groups: (N,) of the specimens.
         margin: declared beforehand, % of centroid size.
 
@@ -101,7 +107,7 @@ def of_crossvalidation(
             for shape, points in zip(found.mean_shapes, data.points, strict=True)
         ]
     )
-    again, left_out = _repeat(data, repeat) if repeat else (None, ())
+    again, left_out = _repeat(data, repeat, repeat_form) if repeat else (None, ())
     sets = Sets(
         tuple(data.names),
         data.scheme.names,
@@ -117,11 +123,11 @@ def of_crossvalidation(
     return sets, left_out
 
 
-def _repeat(data: Dataset, path: Path) -> tuple[FloatArray, tuple[str, ...]]:
+def _repeat(data: Dataset, path: Path, form: str | None) -> tuple[FloatArray, tuple[str, ...]]:
     """(N, K, 2) second digitisation, NaN where there is none; and which of its specimens the data do not have."""
     sizes = zip(data.landmarks, data.sizes, strict=True)
     by_stem = {PureWindowsPath(one.image).stem.casefold(): size for one, size in sizes}
-    loaded = formats.load(path, lambda image: by_stem.get(PureWindowsPath(image).stem.casefold()))
+    loaded = formats.load(path, lambda image: by_stem.get(PureWindowsPath(image).stem.casefold()), name=form)
     again = tuple(from_curves(one, data.scheme) for one in loaded) if data.scheme.curves else loaded
     key = key_of([data.landmarks.specimens, again])
     rows = {key(specimen): specimen for specimen in again}

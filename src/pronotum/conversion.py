@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 from pronotum import covariates, formats, images, schemes, sides
-from pronotum.data import Catalogue
+from pronotum.data import Catalogue, landmark_files
 from pronotum.errors import UserError
-from pronotum.formats import tps
-from pronotum.landmarks import Landmarks
+from pronotum.formats import one_each, tps
+from pronotum.landmarks import Landmarks, Scheme
 
-PARTS: dict[str, tuple[str, Callable[[Landmarks], object]]] = {
-    "image": ("names of photographs", lambda one: one.image),
-    "id": ("IDs", lambda one: one.id),
-    "scale": ("scales", lambda one: one.scale),
-    "names": ("names of landmarks", lambda one: one.names),
-    "curves": ("curves", lambda one: one.curves),
+PARTS = {
+    "image": "names of photographs",
+    "id": "IDs",
+    "label": "photograph or ID",
+    "scale": "scales",
+    "names": "names of landmarks",
+    "curves": "curves",
 }
-"""What a format may be unable to hold (`Format.keeps`): how to call it, and how to see whether a specimen has it."""
+"""What a format may hold beside coordinates (`Format.keeps`), and what to call it."""
+
+SHOWN = 5
+"""Specimens left out that are named."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,8 @@ class Converted:
         specimens: how many.
         landmarks: numbers of landmarks that they have, each once.
         missing: landmarks without a place.
-        lost: what the target cannot hold, in sentences.
+        lost: what reads back from the new file otherwise, in sentences.
+        left_out: names of the specimens without landmarks, where these were not wanted.
     """
 
     source: str
@@ -42,6 +48,7 @@ class Converted:
     landmarks: tuple[int, ...]
     missing: int
     lost: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def convert(
@@ -53,13 +60,16 @@ def convert(
     photographs: Path | None = None,
     missing: str = "keep",
     side: str | None = None,
+    leave_out_empty: bool = False,
     force: bool = False,
 ) -> Converted:
     """Read a landmark file and write it as another; the specimens keep their order.
 
+    The new file is read again, and compared with the old one.
+
     Args:
-        source: the file.
-        target: the new file.
+        source: the file, or a folder of files with a specimen each.
+        target: the new file, or a folder; see `one_each.places`.
         read_as: name of its format, where the suffix does not tell.
         write_as: name of the new format, where the suffix does not tell.
         photographs: folder of the photographs, default that of the file; asked for their sizes where one of the
@@ -67,24 +77,35 @@ def convert(
         missing: how a TPS file says that a landmark is missing.
         side: ``left`` or ``right``, to which specimens of the other side are mirrored; the column ``side`` of
             covariates.csv beside the file says which they are, and the scheme which landmarks are pairs.
+        leave_out_empty: leave out specimens of which not one landmark has a place (tpsDig's LM=0).
         force: replace the new file where it exists.
 
     Raises:
         UserError: a broken file, a format that does not exist or cannot be written, something the new format needs and
             the old does not tell, or a new file that is there already.
     """
-    if not source.is_file():
+    if not source.exists():
         raise UserError(source, found="no such file", remedy="check the spelling")
-    if target.exists() and not force:
-        raise UserError(target, found="already there", expected="a new file", remedy="choose another, or add --force")
-    reader = formats.named(read_as) if read_as else formats.of(source)
     writer = formats.named(write_as) if write_as else formats.of(target)
-    sizes = Catalogue(images.find(photographs or source.parent)).dimensions
-    specimens = reader.read(source, sizes)
+    folder = source if source.is_dir() else source.parent
+    sizes = Catalogue(images.find(photographs or folder)).dimensions
+    files = landmark_files(source, read_as)
+    reader = formats.named(read_as) if read_as else formats.of(files[0])
+    specimens = tuple(one for file in files for one in formats.load(file, sizes, name=read_as))
+    empty = tuple(one for one in specimens if leave_out_empty and not _holds_anything(one, writer))
+    specimens = tuple(one for one in specimens if one not in empty)
+    if empty and not specimens:
+        raise UserError(source, found="no specimen with landmarks", remedy="digitise them first")
     if side is not None:
-        said = covariates.read(source.parent / "covariates.csv").of(specimens, sides.COLUMN)
+        said = covariates.read(folder / "covariates.csv").of(specimens, sides.COLUMN)
         known = [formats.size_of(one.image, one.id, sizes) for one in specimens]
         specimens = tuple(sides.normalise(specimens, said, known, scheme=schemes.find(source), wanted=side))
+    if not writer.upward:
+        _require_heights(specimens, sizes, writer.name)
+    written = one_each.places(writer, target, specimens)
+    there = next((place for place in written if place.exists()), None)
+    if there is not None and not force:
+        raise UserError(there, found="already there", expected="a new file", remedy="choose another, or add --force")
     if missing == "keep":
         formats.save(target, specimens, sizes, name=writer.name)
     elif writer.name != "tps" or missing not in get_args(tps.Missing):
@@ -92,17 +113,49 @@ def convert(
         raise UserError("--missing", found=found, expected=f"{', '.join(get_args(tps.Missing))}, for tps")
     else:
         tps.save(target, specimens, sizes, missing=missing)  # type: ignore[arg-type]  # it is one of them
-    counts = tuple(sorted({one.n_landmarks for one in specimens}))
-    absent = sum(int((~one.present).sum()) for one in specimens)
-    return Converted(reader.name, writer.name, len(specimens), counts, absent, tuple(_lost(specimens, writer)))
+    again = tuple(one for place in written for one in writer.read(place, sizes))
+    return Converted(
+        reader.name,
+        writer.name,
+        len(specimens),
+        tuple(sorted({one.n_landmarks for one in specimens})),
+        sum(int((~one.present).sum()) for one in specimens),
+        tuple(_lost(specimens, again, writer)),
+        tuple(one.name for one in empty),
+    )
 
 
-def _lost(specimens: Sequence[Landmarks], writer: formats.Format) -> list[str]:
-    lost = []
-    for part, (called, has) in PARTS.items():
-        having = [one for one in specimens if has(one)]
-        if having and part not in writer.keeps:
-            lost.append(f"{called} of {len(having)} specimens: {writer.name} cannot hold them")
-    if specimens and writer.precision >= 0.01:
-        lost.append(f"fractions of a px: {writer.name} keeps coordinates to {writer.precision:g} px")
-    return lost
+def _require_heights(specimens: Sequence[Landmarks], sizes: formats.Sizes, target: str) -> None:
+    """Where a photograph's height is not known, y of a format that counts up is negative (see `Landmarks`)."""
+    for one in specimens:
+        y = one.points[one.present, 1]
+        if y.size and y.max() <= 0 and y.min() < -0.5 and formats.size_of(one.image, one.id, sizes) is None:
+            raise UserError(
+                one.name,
+                found="landmarks counted from the bottom edge of a photograph whose height is not known",
+                expected=f"its height, because {target} counts from the top edge",
+                remedy="put the photograph beside the file, or name its folder with --photographs",
+            )
+
+
+def _holds_anything(specimen: Landmarks, writer: formats.Format) -> bool:
+    return bool(specimen.present.any() or (specimen.curves and "curves" in writer.keeps))
+
+
+def _lost(before: Sequence[Landmarks], after: Sequence[Landmarks], writer: formats.Format) -> Iterator[str]:
+    """What specimens had, and no specimen has any more; formats may order them otherwise."""
+    parts: dict[str, Callable[[Landmarks], Hashable]] = {
+        "image": lambda one: one.image,
+        "id": lambda one: one.id,
+        "scale": lambda one: None if one.scale is None else f"{one.scale:.6g}",
+        "names": lambda one: () if one.names == Scheme.numbered(one.n_landmarks).names else one.names,
+        "curves": lambda one: len(one.curves),
+    }
+    for part, value in parts.items():
+        gone = Counter(filter(None, map(value, before))) - Counter(map(value, after))
+        if gone:
+            first = next(iter(gone))
+            example = f" ({first}, for example)" if isinstance(first, str) and part != "scale" else ""
+            yield f"{PARTS[part]} of {gone.total()} specimens{example}: {writer.name} cannot hold them"
+    if before and writer.precision >= 0.01:
+        yield f"fractions of a px: {writer.name} keeps coordinates to {writer.precision:g} px"

@@ -50,6 +50,7 @@ def examine(
     data: Path,
     *,
     photographs: Path | None = None,
+    form: str | None = None,
     run: Path | None = None,
     on_photograph: Callable[[int, int], None] = lambda done, total: None,
 ) -> Examined:
@@ -58,6 +59,7 @@ def examine(
     Args:
         data: a landmark file, or a folder with one; photographs are looked at where there are any.
         photographs: folder of the photographs, where it is another one.
+        form: name of the format of the landmark file, where it does not tell.
         run: folder of a cross-validation of the same data, for its out-of-fold predictions.
         on_photograph: called with the number looked at and the total.
 
@@ -66,8 +68,8 @@ def examine(
     """
     folder = photographs or (data if data.is_dir() else data.parent)
     if not images.find(folder):
-        return _without_photographs(data, run)
-    found = open_data(data, photographs=photographs)
+        return _without_photographs(data, run, form)
+    found = open_data(data, photographs=photographs, form=form)
     # Only what the file has as landmarks can be mended in it; semilandmarks follow from its curves.
     landmarks = found.points[:, : found.scheme.n_fixed]
     described, thumbnails, surroundings = [], [], []
@@ -101,8 +103,9 @@ def examine(
     return Examined(patient, tuple(doctor.diagnose(patient)), found.photographs, tuple(problems))
 
 
-def _without_photographs(data: Path, run: Path | None) -> Examined:
-    specimens = [one for file in landmark_files(data) for one in formats.load(file, lambda name: None)]
+def _without_photographs(data: Path, run: Path | None, form: str | None) -> Examined:
+    files = landmark_files(data, form)
+    specimens = [one for file in files for one in formats.load(file, lambda name: None, name=form)]
     if len({one.n_landmarks for one in specimens}) != 1:
         counts = sorted({one.n_landmarks for one in specimens})
         raise UserError(data, found=f"records of {counts} landmarks", expected="the same number in all")
@@ -135,7 +138,7 @@ def _predictions(
     return np.stack([known.get(name, missing) for name in names])
 
 
-def write(found: Examined, data: Path, out: Path) -> list[Path]:
+def write(found: Examined, data: Path, out: Path, form: str | None = None) -> list[Path]:
     """Write ``findings.csv``, ``findings.json`` and, where there are photographs, ``findings.png``."""
     out.mkdir(parents=True, exist_ok=True)
     with replacing(out / "findings.csv") as part, part.open("w", encoding="utf-8", newline="") as file:
@@ -144,7 +147,7 @@ def write(found: Examined, data: Path, out: Path) -> list[Path]:
         for number, one in enumerate(found.findings, start=1):
             which = " ".join(str(k + 1) for k in one.landmarks)
             change = one.change.what if one.change else ""
-            command = fix_command(data, out, [number]) if one.change else ""
+            command = fix_command(data, out, [number], form) if one.change else ""
             rows.writerow(
                 [number, KINDS[one.kind], one.name, which, f"{one.severity:.2f}", one.evidence, change, command]
             )
@@ -173,14 +176,21 @@ def _tiles(found: Examined) -> Iterator[tuple[str, Image.Image]]:
         yield f"{number}. {one.name}: {KINDS[one.kind]}", tile
 
 
-def fix_command(data: Path, out: Path, numbers: Sequence[int]) -> str:
+def fix_command(data: Path, out: Path, numbers: Sequence[int], form: str | None = None) -> str:
     """What to type to apply changes."""
     chosen = " ".join(f"--apply {number}" for number in numbers)
-    return f"pronotum fix {data} --findings {out / 'findings.json'} {chosen} -o fixed.tps"
+    known = f" --format {form}" if form else ""
+    return f"pronotum fix {data}{known} --findings {out / 'findings.json'} {chosen} -o fixed.tps"
 
 
 def fix(
-    data: Path, findings: Path, numbers: Sequence[int], out: Path, *, photographs: Path | None = None
+    data: Path,
+    findings: Path,
+    numbers: Sequence[int],
+    out: Path,
+    *,
+    photographs: Path | None = None,
+    form: str | None = None,
 ) -> list[tuple[str, str]]:
     """Write a new landmark file with the changes of some findings; records without a change stay as they are.
 
@@ -188,8 +198,9 @@ def fix(
         data: the file examined, or its folder.
         findings: ``findings.json`` of it.
         numbers: of the findings to apply, as listed.
-        out: the new file; must not be there.
+        out: the new file; must not be there. It has the format of the old one where its suffix allows that.
         photographs: folder of the photographs, where it is another one.
+        form: name of the format of the old file, where it does not tell.
 
     Returns:
         name of the record and what was done to it, for each change.
@@ -198,13 +209,14 @@ def fix(
         UserError: the new file is there already, a finding that does not exist, has no change or belongs to other
             data, or several landmark files.
     """
-    sources = landmark_files(data)
+    sources = landmark_files(data, form)
     if out.exists():
         raise UserError(out, found="already there", expected="a new file", remedy="choose another name for -o")
     if len(sources) != 1:
         raise UserError(data, found=f"{len(sources)} landmark files", expected="one", remedy="name the one you mean")
     catalogue = Catalogue(images.find(photographs or sources[0].parent))
-    specimens: list[Landmarks | None] = list(formats.load(sources[0], catalogue.dimensions))
+    kind = formats.named(form) if form else formats.of(sources[0])
+    specimens: list[Landmarks | None] = list(kind.read(sources[0], catalogue.dimensions))
     done = []
     for number, name, change in _chosen(findings, numbers):
         at = [i for i, one in enumerate(specimens) if one is not None and one.name == name]
@@ -221,7 +233,7 @@ def fix(
             raise UserError(findings, found=f"finding {number}: {error}", remedy="examine the data again") from None
         done.append((name, change.what))
     kept = [one for one in specimens if one is not None]
-    formats.save(out, kept, catalogue.dimensions)
+    formats.save(out, kept, catalogue.dimensions, name=kind.name if kind.suffix(out) else None)
     return done
 
 

@@ -57,6 +57,7 @@ def open_sets(
     *,
     photographs: Path | None = None,
     partial: Sequence[str] = (),
+    forms: Mapping[str, str | None] | None = None,
     unit: Unit = "mm",
     scheme: Scheme | None = None,
 ) -> LandmarkSets:
@@ -66,6 +67,7 @@ def open_sets(
         sources: file by name; the first gives specimens and order.
         photographs: folder of the photographs; needed where one file counts y up and another down, and for pictures.
         partial: sources that may lack specimens (a second digitisation of some of them).
+        forms: name of the format, by source, where a file does not tell its own.
         unit: of length in the first file, whose scales count.
         scheme: of all files; their curves become its semilandmarks. None = curves do not count.
 
@@ -75,7 +77,7 @@ def open_sets(
     """
     catalogue = Catalogue(images.find(photographs)) if photographs else None
     known = catalogue.dimensions if catalogue else None
-    loaded = {name: _load(path, known, scheme) for name, path in sources.items()}
+    loaded = {name: _load(path, known, scheme, (forms or {}).get(name)) for name, path in sources.items()}
     first = next(iter(loaded))
     _require_same_landmarks(sources, loaded)
     _require_same_direction(sources, loaded)
@@ -112,8 +114,8 @@ def open_sets(
     )
 
 
-def _load(path: Path, sizes: formats.Sizes, scheme: Scheme | None) -> tuple[Landmarks, ...]:
-    found = formats.load(path, sizes)
+def _load(path: Path, sizes: formats.Sizes, scheme: Scheme | None, form: str | None) -> tuple[Landmarks, ...]:
+    found = formats.load(path, sizes, name=form)
     return found if scheme is None else tuple(from_curves(one, scheme) for one in found)
 
 

@@ -103,8 +103,10 @@ def identities(data: Dataset) -> tuple[str, ...]:
     return tuple(found)
 
 
-def open_parts(folder: Path, only: Sequence[str] = ()) -> dict[str, Dataset]:
+def open_parts(folder: Path, only: Sequence[str] = (), form: str | None = None) -> dict[str, Dataset]:
     """The parts in a folder: one folder each, by name, also as prepared for the paper's own programs.
+
+    A format of the landmark files is named where they do not tell it.
 
     Raises:
         UserError: no such folder or part, or whatever is wrong with one.
@@ -115,11 +117,11 @@ def open_parts(folder: Path, only: Sequence[str] = ()) -> dict[str, Dataset]:
     for name in only:
         if name not in found:
             raise UserError(folder, found=f"there is no part '{name}'", remedy=did_you_mean(name, found))
-    return {name: _open_part(folder / name) for name in only or found}
+    return {name: _open_part(folder / name, form) for name in only or found}
 
 
-def _open_part(folder: Path) -> Dataset:
-    return prepared.open_prepared(folder)[0] if prepared.is_prepared(folder) else open_data(folder)
+def _open_part(folder: Path, form: str | None) -> Dataset:
+    return prepared.open_prepared(folder)[0] if prepared.is_prepared(folder) else open_data(folder, form=form)
 
 
 def read_drops(drops: Sequence[str]) -> dict[str, tuple[int, ...]]:
@@ -227,6 +229,7 @@ class Reproduction:
         on_step: called with what begins now.
         on_share: called during a training with the share of all trainings that is done, and what is being done.
         engine: where to do it.
+        form: name of the format of the landmark files, where they do not tell.
     """
 
     source: Path
@@ -236,11 +239,12 @@ class Reproduction:
     on_step: Callable[[str], None] = lambda text: None
     on_share: OnShare = lambda share, text: None
     engine: Engine = tasks.here
+    form: str | None = None
 
     @cached_property
     def parts(self) -> dict[str, Dataset]:
         """The specimens of each part, by its name."""
-        return open_parts(self.source, self.only)
+        return open_parts(self.source, self.only, self.form)
 
     @cached_property
     def names(self) -> dict[str, tuple[str, ...]]:
@@ -314,6 +318,7 @@ class Reproduction:
         described = {
             "source": str(self.source.resolve()),
             "only": list(self.only),
+            "form": self.form,
             "data": {part: data.digest() for part, data in self.parts.items()},
             "protocol": AS_JSON.dump_python(self.protocol, mode="json"),
         }
@@ -499,7 +504,8 @@ def reopen(folder: Path) -> Reproduction:
     if not path.exists():
         raise UserError(folder, found=f"no {DESCRIPTION}", expected="the -o of pronotum reproduce")
     found = _read_description(path)
-    return Reproduction(Path(found["source"]), folder, AS_JSON.validate_python(found["protocol"]), tuple(found["only"]))
+    chosen, only = AS_JSON.validate_python(found["protocol"]), tuple(found["only"])
+    return Reproduction(Path(found["source"]), folder, chosen, only, form=found.get("form"))
 
 
 def _read_description(path: Path) -> dict[str, Any]:

@@ -81,7 +81,6 @@ def test_a_pattern_finds_the_specimen(tmp_path):
         ("Image,y1,Image\na1,2,a1.png\n", r":1: 2 columns named Image"),
         ("x1,y1,x2,Image\n1,2,3,a1.png\n", r":1: 3 columns beside Image; expected the columns x1"),
         ("Image\na1.png\n", r":1: 0 columns beside Image"),
-        ("x1;y1;Image\n1;2;a1.png\n", r":1: no commas; expected cells separated by commas; export"),
         ("x1,y1,Image\n1,2,a1.png\n1,2\n", r":3: 2 cells; expected 3 as in the header; add"),
         ("x1,y1,Image\n1,2,3,a1.png\n", r":2: 4 cells; expected 3"),
         ("x1,y1,Image\n1,2,a1.png\n1,zwei,a1.png\n", r":3: 'zwei' in column y1; expected a number with a decimal poi"),

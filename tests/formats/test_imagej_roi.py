@@ -207,6 +207,14 @@ def test_every_specimen_reads_back(
     np.testing.assert_array_equal(again.points, one.points)
 
 
+@pytest.mark.parametrize("image", [".'", "._a.jpg", ".hidden", "__MACOSX/a.jpg"])
+def test_a_specimen_is_not_taken_for_what_macos_puts_into_a_zip(image: str, tmp_path: Path) -> None:
+    imagej_roi.save(tmp_path / "x.zip", [Landmarks([[NAN, NAN]], image)])
+    (one,) = imagej_roi.load(tmp_path / "x.zip")
+    assert (one.image, one.n_landmarks, one.present.any()) == (image, 1, False)
+    assert imagej_roi.recognises(tmp_path / "x.zip")
+
+
 TWO = old([(1, 2), (3, 4)], 1, 2)
 
 
@@ -230,7 +238,7 @@ TWO = old([(1, 2), (3, 4)], 1, 2)
             packed(("a.roi", TWO), ("b.roi", single(3, 4, "tip"))),
             r"b.roi: a single point \(tip\) beside multi-point ROIs",
         ),
-        (packed(("x/a.roi", TWO), ("y/a.roi", TWO)), "y/a.roi: a for the second time"),
+        (packed(("x/a.roi", TWO), ("y/a.roi", TWO)), "y/a.roi: a again, as in "),
     ],
 )
 def test_what_is_no_selection_of_points_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
@@ -304,7 +312,7 @@ def test_an_encrypted_zip_is_met_with_one_line(tmp_path: Path) -> None:
         ([Landmarks([[1, 2]], "a.jpg", names=("\ud800",))], "a name that ImageJ cannot hold"),
         ([Landmarks([[1, 2]], "a.jpg", scale=NAN)], "the scale nan"),
         ([Landmarks([[1, 2]])], "neither photograph nor ID"),
-        ([Landmarks([[1, 2]], "a.jpg")] * 2, "for the second time"),
+        ([Landmarks([[1, 2]], "a.jpg")] * 2, "again, as in "),
         ([Landmarks([[1, 2]], "a.jpg"), Landmarks([[1, 2]], "b.jpg")], "2 specimens; expected one; write a .zip"),
     ],
 )

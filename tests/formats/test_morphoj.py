@@ -128,7 +128,7 @@ def test_a_label_that_ends_like_a_picture_is_one(tmp_path):
         ("ID\tx1\ty1\tz1\tx2\ty2\tz2\na\t1\t2\t3\t4\t5\t6\n", r":1: a column z1: landmarks in three dimensions"),
         ("ID\tx1\ty1\n", r": no specimens"),
         ("ID\tx1\ty1\n\t1\t2\n", r":2: no label"),
-        ("ID\tx1\ty1\na\t1\t2\na\t1\t2\n", r":3: ID=a for the second time"),
+        ("ID\tx1\ty1\na\t1\t2\na\t1\t2\n", r":3: ID=a again, as in"),
         ("ID\tx1\ty1\na\t1\tNA\n", r":2: landmark 1 is missing in one coordinate only"),
         ("ID\tx1\ty1\na\t1,5\t2\n", r":2: '1,5' in column x1; expected a number with a decimal point"),
         ("ID\tx1\ty1\na\t1e999\t2\n", r":2: '1e999' in column x1"),

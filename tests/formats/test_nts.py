@@ -190,7 +190,7 @@ def test_a_file_with_one_landmark_a_row_is_one_specimen(tmp_path):
         ("1 2 4 0 DIM=2\n1 2 3 4\n5 6 x 8\n", r":3: 'x'; expected a number with a decimal point"),
         ("1 1 4 0 DIM=2\n1 2 3 1e999\n", r":2: '1e999'"),
         ("1 1 4 1 -999 DIM=2\n1 2 3 -999\n", r":2: landmark 2 is missing in one coordinate only"),
-        ("1 2L 4 0 DIM=2\ns s\n1 2 3 4 5 6 7 8\n", r":3: ID=s for the second time"),
+        ("1 2L 4 0 DIM=2\ns s\n1 2 3 4 5 6 7 8\n", r":3: ID=s again, as in"),
         ("1 1L 4L 0 DIM=2\ns\nx1 x2 y1 y2\n1 2 3 4\n", r":1: columns in the order x1 x2 y1 y2"),
         ("1\0", r": binary data or UTF-16 text"),
     ],

@@ -94,6 +94,27 @@ def test_what_is_no_file_of_landmarks_is_refused(tmp_path: Path, text: str | byt
         read(tmp_path, text)
 
 
+def test_what_is_written_is_what_menpo_reads(tmp_path: Path) -> None:
+    pts.save(tmp_path / "a.pts", [Landmarks([[10.5, 20.25], [NAN, NAN], [0, 0]], "a.jpg")])
+    expected = MENPO.replace("11.500 21.250", "11.5 21.25").replace("1.000 1.000", "1 1")
+    assert (tmp_path / "a.pts").read_text() == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "a.pts: 0 specimens; expected one"),
+        ([Landmarks([[1, 2]], "a.jpg")] * 2, "a.pts: 2 specimens; expected one.*; name a folder instead"),
+        ([Landmarks([], "a.jpg")], "a.jpg: no landmarks"),
+        ([Landmarks([[1, np.inf]], "a.jpg")], "a.jpg: an infinite coordinate"),
+    ],
+)
+def test_what_cannot_be_held_is_refused(given: list[Landmarks], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        pts.save(tmp_path / "a.pts", given)
+    assert not list(tmp_path.iterdir())
+
+
 def test_files_tell_their_kind(tmp_path: Path) -> None:
     path = tmp_path / "x.pts"
     for text, own in [

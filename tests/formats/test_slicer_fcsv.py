@@ -101,9 +101,27 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         slicer_fcsv.load(tmp_path / "x.fcsv")
 
 
-def test_it_can_only_be_read(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="fcsv can only be read"):
-        formats.save(tmp_path / "x.fcsv", [Landmarks([[1, 2]], "a.jpg")])
+def test_what_is_written_is_what_slicer_5_writes(tmp_path: Path) -> None:
+    one = Landmarks([[10.5, 20.25], [NAN, NAN], [0.0, 7.0]], "a.jpg", names=("apex", "base", 'left, "1"'))
+    formats.save(tmp_path / "a.jpg.fcsv", [one])
+    written = (tmp_path / "a.jpg.fcsv").read_text()
+    assert written.splitlines()[:5] == NEW.splitlines()[:5]
+    assert written.splitlines()[5] == '3,0,7,0,0,0,0,1,1,1,0,"left, ""1""",,,2,0'
+
+
+@pytest.mark.parametrize(
+    ("one", "message"),
+    [
+        (Landmarks([], "a.jpg"), "a.jpg: no points"),
+        (Landmarks([[1, np.inf]], "a.jpg"), "a.jpg: an infinite coordinate"),
+        (Landmarks([[1, 2], [3, 4]], "a.jpg", names=("x", "x")), "a.jpg: the label 'x' twice"),
+        (Landmarks([[1, 2]], "a.jpg", names=("x\ny",)), r"a.jpg: a landmark named 'x\ny'; expected names without"),
+    ],
+)
+def test_what_cannot_be_held_is_refused(one: Landmarks, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        formats.save(tmp_path / "a.jpg.fcsv", [one])
+    assert not list(tmp_path.iterdir())
 
 
 def changed(text: str) -> st.SearchStrategy[bytes]:

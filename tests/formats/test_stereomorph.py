@@ -230,9 +230,58 @@ def test_files_tell_their_kind(tmp_path: Path) -> None:
     assert not stereomorph.recognises(tmp_path / "none.txt")
 
 
-def test_it_is_only_read(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="stereomorph can only be read"):
-        formats.save(tmp_path / "x.txt", [Landmarks([[1, 2]], "a.jpg")], name="stereomorph")
+# A subset of GOLDEN: what list2XML4R writes of the same landmarks, without what pronotum does not know.
+WRITTEN = """<shapes type=list>
+	<scaling type=vector names=FALSE length=1 as.numeric=TRUE >0.0125</scaling>
+	<image.name type=vector names=FALSE length=1 as.numeric=FALSE >mug 001.jpg</image.name>
+	<landmarks.pixel type=matrix rownames=TRUE colnames=FALSE nrow=3 ncol=2 as.numeric=TRUE >
+		apex	10.5	20.25
+		left 1	NA	NA
+		base	0	100000
+	</landmarks.pixel>
+	<curves.pixel type=list>
+		<curve 1 type=matrix rownames=FALSE colnames=FALSE nrow=2 ncol=2 as.numeric=TRUE >
+			1	2
+			2	3
+		</curve 1>
+	</curves.pixel>
+	<landmarks.scaled type=matrix rownames=TRUE colnames=FALSE nrow=3 ncol=2 as.numeric=TRUE >
+		apex	0.13125	0.253125
+		left 1	NA	NA
+		base	0	1250
+	</landmarks.scaled>
+	<curves.scaled type=list>
+		<curve 1 type=matrix rownames=FALSE colnames=FALSE nrow=2 ncol=2 as.numeric=TRUE >
+			0.0125	0.025
+			0.025	0.0375
+		</curve 1>
+	</curves.scaled>
+</shapes>
+"""
+
+
+def test_what_is_written_is_what_stereomorph_writes(tmp_path: Path) -> None:
+    edge = [np.array([[0.5, 1.5], [1.5, 2.5]])]
+    one = Landmarks(POINTS, "mug 001.jpg", "", 0.0125, ("apex", "left 1", "base"), tuple(edge))
+    stereomorph.save(tmp_path / "x.txt", [one])
+    assert (tmp_path / "x.txt").read_text() == WRITTEN
+
+
+@pytest.mark.parametrize(
+    ("one", "message"),
+    [
+        (Landmarks([], "a.jpg"), "a.jpg: neither landmarks nor curves"),
+        (Landmarks([[1, np.inf]], "a.jpg"), "a.jpg: a coordinate beyond 1e"),
+        (Landmarks([[1, 2], [3, 4]], "a.jpg", names=("x", "x")), "a.jpg: two landmarks of the same name"),
+        (Landmarks([[1, 2]], "a.jpg", names=("</x>",)), "'a.jpg': the name '</x>'; expected names without < and >"),
+        (Landmarks([[1, 2]], "a\tb.jpg"), "the name 'a.*b.jpg'"),
+        (Landmarks([[1, 2]], "a.jpg", scale=0.0), "a.jpg: the scale 0.0; expected a positive number"),
+    ],
+)
+def test_what_cannot_be_held_is_refused(one: Landmarks, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        stereomorph.save(tmp_path / "x.txt", [one])
+    assert not list(tmp_path.iterdir())
 
 
 @given(st.data())

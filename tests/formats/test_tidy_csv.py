@@ -123,7 +123,7 @@ def test_a_broken_file_says_where_and_what_to_do(tmp_path, text, message):
     ("specimens", "message"),
     [
         ([], r"a\.csv: no specimens"),
-        ([SPECIMENS[0], SPECIMENS[0]], r"specimen 2: a\.jpg \(ID=001\) for the second time"),
+        ([SPECIMENS[0], SPECIMENS[0]], r"specimen 2: a\.jpg \(ID=001\) again, as in"),
         ([Landmarks([[1, 2]])], r"specimen 1: neither photograph nor ID"),
         ([*SPECIMENS, Landmarks([], "b")], r"a\.csv: b with 0 landmarks; expected 2 as others have"),
     ],

@@ -31,8 +31,12 @@ class Format:
         read: (path, sizes) -> specimens, in file order. Raises UserError with ``file:line``.
         write: (path, specimens, sizes); replaces the file in one step. None: the format cannot be written.
         keeps: what of a specimen it can hold beside coordinates and missing landmarks: "image", "id", "scale", "names"
-            (of the landmarks), "curves".
+            (of the landmarks), "curves"; "label" = one name a specimen, its photograph's or its ID.
         precision: px within which coordinates read back.
+        upward: whether it is written with y counted from the bottom edge. Where a photograph's height is not known,
+            numbers can go from one of these formats to another, and to no other.
+        file_name: where a file holds one specimen, what to call that of a specimen, without suffix; several are a
+            folder of files. None: a file holds any number.
         recognises: where files of other kinds have the suffix too, tells by a look into a file whether it is of this
             one; never raises. None: the suffix says enough.
     """
@@ -43,6 +47,8 @@ class Format:
     write: Callable[[Path, Sequence[Landmarks], Sizes], None] | None
     keeps: frozenset[str] = frozenset({"image", "id"})
     precision: float = 1e-5
+    upward: bool = False
+    file_name: Callable[[Landmarks], str] | None = None
     recognises: Callable[[Path], bool] | None = None
 
     def fits(self, path: Path) -> bool:
@@ -122,10 +128,10 @@ def load(path: Path, sizes: Sizes = None, *, name: str | None = None) -> tuple[L
 
 
 def save(path: Path, specimens: Sequence[Landmarks], sizes: Sizes = None, *, name: str | None = None) -> None:
-    """Write specimens to a landmark file, in one step.
+    """Write specimens to a landmark file, in one step; or to a folder of files, see `one_each.places`.
 
     Args:
-        path: landmark file; replaced where it exists.
+        path: landmark file or folder; files are replaced where they exist.
         specimens: what to write, in this order.
         sizes: sizes of the photographs in px; see `size_of`.
         name: name of the format, where the suffix does not tell.
@@ -137,7 +143,12 @@ def save(path: Path, specimens: Sequence[Landmarks], sizes: Sizes = None, *, nam
     if chosen.write is None:
         writable = ", ".join(found.name for found in table().values() if found.write)
         raise UserError(path, found=f"{chosen.name} can only be read", expected=f"one of: {writable}")
-    chosen.write(path, specimens, sizes)
+    if chosen.file_name is None or chosen.suffix(path):
+        chosen.write(path, specimens, sizes)
+    else:
+        from pronotum.formats import one_each
+
+        one_each.save(chosen, path, specimens, sizes)
 
 
 def size_of(image: str, identity: str, sizes: Sizes) -> tuple[int, int] | None:

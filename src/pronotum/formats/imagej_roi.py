@@ -284,10 +284,10 @@ def save(path: Path, specimens: Sequence[Landmarks], sizes: Sizes = None) -> Non
 
 
 def _file_names(labels: Sequence[str]) -> Iterator[str]:
-    """Names that a zip may have, which the ROI Manager shows."""
+    """Names that a zip may have, which the ROI Manager shows; names of hidden files are none."""
     taken: set[str] = set()
     for number, label in enumerate(labels, start=1):
-        name = re.sub(r"[^\w .()+-]", "_", label)[:100]
+        name = re.sub(r"[^\w .()+-]|^\.", "_", label)[:100]
         name = f"{name} {number}" if name.casefold() in taken else name
         taken.add(name.casefold())
         yield f"{name}.roi"

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from pronotum.errors import UserError
+from pronotum.formats import specimen_rows
 from pronotum.landmarks import FloatArray, Landmarks, Scheme
 
 MARGIN = 0.1
@@ -59,31 +60,8 @@ def specimens(found: Sequence[Found], names: Sequence[str]) -> tuple[Landmarks, 
         identity = (str(seen[one.image]) if on_photograph[one.image] > 1 else "") if one.id is None else one.id
         points = [one.points.get(name, (math.nan, math.nan)) for name in names]
         made.append(Landmarks(np.array(points).reshape(-1, 2), one.image, identity, names=kept))
-    check_distinct(made, [one.where for one in found])
+    specimen_rows.check_distinct(made, [one.where for one in found])
     return tuple(made)
-
-
-def check_distinct(given: Iterable[Landmarks], places: Iterable[str]) -> None:
-    """Refuse the same specimen twice.
-
-    Args:
-        given: specimens; photograph and ID tell them apart.
-        places: what messages call each.
-
-    Raises:
-        UserError: two have the same photograph and ID.
-    """
-    first: dict[tuple[str, str], str] = {}
-    for specimen, place in zip(given, places, strict=True):
-        key = specimen.image, specimen.id
-        if key in first:
-            raise UserError(
-                place,
-                found=f"{specimen.name} again, as in {first[key]}",
-                expected="each photograph and ID once",
-                remedy="remove one of them, or give them different IDs",
-            )
-        first[key] = place
 
 
 def shared_names(path: Path, given: Sequence[Landmarks]) -> tuple[str, ...]:
@@ -105,7 +83,7 @@ def shared_names(path: Path, given: Sequence[Landmarks]) -> tuple[str, ...]:
             raise UserError(specimen.name, found="no name of a photograph", expected="one", remedy=remedy)
         if np.isinf(specimen.points).any():
             raise UserError(specimen.name, found="an infinite coordinate", remedy="mark the landmark as missing")
-    check_distinct(given, [f"specimen {number}" for number in range(1, len(given) + 1)])
+    specimen_rows.check_distinct(given, [f"specimen {number}" for number in range(1, len(given) + 1)])
     names = given[0].names or Scheme.numbered(given[0].n_landmarks).names
     doubled = [name for name, count in Counter(names).items() if count > 1 or not name]
     if doubled:

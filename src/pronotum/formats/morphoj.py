@@ -173,6 +173,7 @@ FORMAT = Format(
     suffixes=(".txt",),
     read=load,
     write=save,
-    keeps=frozenset({"image", "names"}),
+    keeps=frozenset({"label", "names"}),
+    upward=True,
     recognises=recognises,
 )

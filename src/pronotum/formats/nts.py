@@ -270,6 +270,7 @@ FORMAT = Format(
     suffixes=(".nts", LANDMARK_EDITOR),
     read=load,
     write=save,
-    keeps=frozenset({"image"}),
+    keeps=frozenset({"label"}),
+    upward=True,
     recognises=recognises,
 )

@@ -1,4 +1,4 @@
-"""Two kinds of .pts files, each of one specimen: the photograph is the file's name.
+"""Two kinds of .pts files, each of one specimen: the photograph is the file's name, without its .jpg.
 
 **ibug and menpo** (300-W and other sets of faces)::
 
@@ -23,7 +23,7 @@ with a name for each landmark and 9999 for a missing one. It is a program for 3D
 have two coordinates or the same z everywhere. They know of no photograph, and 3D programs as well as R count y upwards:
 they are taken as the numbers that a TPS file would have, y = H - y_file.
 
-Only reading: several specimens are several files.
+The first kind is written; it has no names for landmarks. Several specimens are several files.
 
 Source: C. Sagonas et al., 300 Faces in-the-Wild Challenge; menpo 0.11.1, pts_importer; Morpho, read.pts and write.pts.
 """
@@ -37,9 +37,11 @@ from pathlib import Path
 
 import numpy as np
 
+from pronotum import files
 from pronotum.errors import UserError
-from pronotum.formats import Format, Sizes, height_of
+from pronotum.formats import Format, Sizes, height_of, one_each
 from pronotum.formats.encoding import decode, split_lines
+from pronotum.formats.specimen_rows import cell
 from pronotum.formats.tps_record import NOT_A_NUMBER, NUMBER
 from pronotum.geometry import flip_y
 from pronotum.landmarks import Landmarks
@@ -147,6 +149,26 @@ def _number(where: str, word: str) -> float:
     return value
 
 
+def save(path: Path, specimens: Sequence[Landmarks], sizes: Sizes = None) -> None:
+    """Write a file as menpo does, to a millionth of a px, in one step; missing landmarks are nan.
+
+    Args:
+        path: .pts file, called as the photograph; replaced where it exists.
+        specimens: the one to write, px, y down, NaN = missing.
+        sizes: not needed.
+
+    Raises:
+        UserError: none or several specimens, one without landmarks, an infinite coordinate.
+    """
+    specimen = one_each.only(path, specimens)
+    if not specimen.n_landmarks:
+        raise UserError(specimen.name, found="no landmarks", expected="at least one")
+    if np.isinf(specimen.points).any():
+        raise UserError(specimen.name, found="an infinite coordinate", remedy="mark the landmark as missing")
+    rows = [f"{cell(x, 'nan')} {cell(y, 'nan')}" for x, y in specimen.points + 1]
+    files.write_text(path, "\n".join(("version: 1", f"n_points: {len(rows)}", "{", *rows, "}", "")))
+
+
 def recognises(path: Path) -> bool:
     """Whether a file is of one of these kinds: it starts with a version."""
     try:
@@ -157,4 +179,6 @@ def recognises(path: Path) -> bool:
     return bool(_MENPO.fullmatch(first) or _IDAV.fullmatch(first))
 
 
-FORMAT = Format("pts", (".pts",), load, None, keeps=frozenset({"image", "names"}), recognises=recognises)
+FORMAT = Format(
+    "pts", (".pts",), load, save, keeps=frozenset({"image"}), file_name=one_each.stem, recognises=recognises
+)

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pronotum.errors import UserError
-from pronotum.formats import Format, Sizes, labelled
+from pronotum.formats import Format, Sizes, specimen_rows
 from pronotum.formats.hdf5 import Contents, read
 from pronotum.landmarks import FloatArray, Landmarks, Scheme
 
@@ -99,7 +99,7 @@ def load(path: Path, sizes: Sizes = None) -> tuple[Landmarks, ...]:
     if not found:
         raise UserError(path, found="no instances", expected="at least one labelled frame")
     specimens = tuple(one for _, one in found)
-    labelled.check_distinct(specimens, [place for place, _ in found])
+    specimen_rows.check_distinct(specimens, [place for place, _ in found])
     return specimens
 
 

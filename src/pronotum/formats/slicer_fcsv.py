@@ -1,4 +1,4 @@
-"""Older point lists of 3D Slicer (``.fcsv``), one specimen a file, which can only be read; write ``slicer`` instead.
+"""Older point lists of 3D Slicer (``.fcsv``), one specimen a file; newer Slicers rather take ``slicer``.
 
 Lines of ``# key = value``, then a comma-separated row per point. Frame as in `slicer_markups`: LPS (1) is x and y of
 the photograph, RAS (0) both with the other sign, a pixel a millimetre. From Slicer 5 on rows end with two columns
@@ -11,18 +11,21 @@ Source: Slicer, `vtkMRMLMarkupsFiducialStorageNode` (4.x) and the numbers in `vt
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from pronotum import files
 from pronotum.errors import UserError
-from pronotum.formats import Format, Sizes
+from pronotum.formats import Format, Sizes, one_each
 from pronotum.formats.encoding import decode, split_lines
 from pronotum.formats.slicer_markups import SIGNS, STATUSES, names, on_photograph, stem
+from pronotum.formats.specimen_rows import cell, holds
 from pronotum.formats.tps_record import NUMBER
-from pronotum.landmarks import Landmarks
+from pronotum.landmarks import Landmarks, Scheme
 
 VERSION, SYSTEM, COLUMNS = "Markups fiducial file version", "CoordinateSystem", "columns"
 SYSTEMS = {"0": "RAS", "1": "LPS", "RAS": "RAS", "LPS": "LPS"}
@@ -99,4 +102,35 @@ def _point(where: str, titles: Sequence[str], cells: Sequence[str], sign: float)
     return on_photograph((values[0], values[1], values[2]), sign, where)
 
 
-FORMAT = Format(name="fcsv", suffixes=(".fcsv",), read=load, write=None, keeps=frozenset({"image", "names"}))
+def save(path: Path, specimens: Sequence[Landmarks], sizes: Sizes = None) -> None:
+    """Write a point list as Slicer 5 does, to a millionth of a px, in one step.
+
+    Args:
+        path: FCSV file, called as the photograph; replaced where it exists.
+        specimens: the one to write, px, y down, NaN = missing.
+        sizes: not needed.
+
+    Raises:
+        UserError: none or several specimens, one without landmarks, names that do not differ or that a row cannot hold,
+            an infinite coordinate.
+    """
+    specimen = one_each.only(path, specimens)
+    if np.isinf(specimen.points).any():
+        raise UserError(specimen.name, found="an infinite coordinate", remedy="mark the landmark as missing")
+    labels = specimen.names or Scheme.numbered(specimen.n_landmarks).names
+    names(labels, specimen.name)
+    broken = next((label for label in labels if not holds(label)), None)
+    if broken is not None:
+        found = f"a landmark named {ascii(broken)[:60]}"
+        raise UserError(specimen.name, found=found, expected="names without line breaks", remedy="rename the landmark")
+    text = io.StringIO(newline="")
+    text.write(f"# {VERSION} = 5.2\n# {SYSTEM} = LPS\n# {COLUMNS} = {TITLES}\n")
+    writer = csv.writer(text, lineterminator="\n")
+    for number, (label, (x, y)) in enumerate(zip(labels, specimen.points, strict=True), start=1):
+        status = STATUSES.index("missing" if math.isnan(x) else "defined")
+        writer.writerow([number, cell(x, "0"), cell(y, "0"), 0, 0, 0, 0, 1, 1, 1, 0, label, "", "", status, 0])
+    files.write_text(path, text.getvalue())
+
+
+KEEPS = frozenset({"image", "names"})
+FORMAT = Format("fcsv", (".fcsv",), load, save, keeps=KEEPS, file_name=one_each.photograph)

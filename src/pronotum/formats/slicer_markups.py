@@ -24,7 +24,7 @@ import numpy as np
 
 from pronotum import files
 from pronotum.errors import UserError
-from pronotum.formats import Format, Sizes, json_document, labelled
+from pronotum.formats import Format, Sizes, json_document, specimen_rows
 from pronotum.formats.json_document import Node
 from pronotum.landmarks import Landmarks, Scheme
 
@@ -68,7 +68,7 @@ def load(path: Path, sizes: Sizes = None) -> tuple[Landmarks, ...]:
     if not markups:
         raise UserError(document.get("markups").where, found="no markups", expected="a point list")
     found = [_specimen(markup, path, alone=len(markups) == 1) for markup in markups]
-    labelled.check_distinct(found, [markup.where for markup in markups])
+    specimen_rows.check_distinct(found, [markup.where for markup in markups])
     return tuple(found)
 
 
@@ -157,7 +157,7 @@ def save(path: Path, specimens: Sequence[Landmarks], sizes: Sizes = None) -> Non
     """
     if not specimens:
         raise UserError(path, found="no specimens", expected="at least one")
-    labelled.check_distinct(specimens, [f"specimen {number}" for number in range(1, len(specimens) + 1)])
+    specimen_rows.check_distinct(specimens, [f"specimen {number}" for number in range(1, len(specimens) + 1)])
     document = {"@schema": SCHEMA, "markups": [_markup(specimen) for specimen in specimens]}
     files.write_text(path, json_document.render(document))
 

@@ -34,25 +34,41 @@ def as_points(numbers: Iterable[float], where: str) -> FloatArray:
     return points
 
 
+def check_distinct(given: Iterable[Landmarks], places: Iterable[str]) -> None:
+    """Refuse the same specimen twice.
+
+    Args:
+        given: specimens; photograph and ID tell them apart.
+        places: what messages call each.
+
+    Raises:
+        UserError: two have the same photograph and ID.
+    """
+    first: dict[tuple[str, str], str] = {}
+    for specimen, place in zip(given, places, strict=True):
+        key = specimen.image, specimen.id
+        if key in first:
+            raise UserError(
+                place,
+                found=f"{specimen.name} again, as in {first[key]}",
+                expected="each photograph and ID once",
+                remedy="remove one of them, or give them different IDs",
+            )
+        first[key] = place
+
+
 def distinct(path: Path, found: Iterable[tuple[str, Landmarks]]) -> tuple[Landmarks, ...]:
     """The specimens of a file, each read at the place beside it.
 
     Raises:
         UserError: none, or two with the same photograph and the same ID.
     """
-    specimens: dict[tuple[str, str], Landmarks] = {}
-    for where, specimen in found:
-        if (specimen.image, specimen.id) in specimens:
-            raise UserError(
-                where,
-                found=f"{specimen.name} for the second time",
-                expected="each specimen once",
-                remedy="remove one, or give them different IDs",
-            )
-        specimens[specimen.image, specimen.id] = specimen
+    placed = tuple(found)
+    specimens = tuple(specimen for _, specimen in placed)
+    check_distinct(specimens, [where for where, _ in placed])
     if not specimens:
         raise UserError(path, found="no specimens", expected="at least one")
-    return tuple(specimens.values())
+    return specimens
 
 
 def named(label: str) -> tuple[str, str]:
@@ -87,19 +103,19 @@ def shared_landmarks(path: Path, specimens: Sequence[Landmarks]) -> tuple[int, t
         raise UserError(path, found=found, expected="the same names for all specimens")
     own = names.pop()
     for name in own:
-        if not _holds(name) or not name or own.count(name) > 1:
+        if not holds(name) or not name or own.count(name) > 1:
             found = f"'{name}' twice" if own.count(name) > 1 else f"'{name}', which a table cannot hold"
             raise UserError(path, found=f"a landmark named {found}", remedy="rename the landmark")
     for specimen in specimens:
         if np.isinf(specimen.points).any():
             raise UserError(specimen.name, found="an infinite coordinate", remedy="mark the landmark as missing")
-        if not (_holds(specimen.image) and _holds(specimen.id)):
+        if not (holds(specimen.image) and holds(specimen.id)):
             found = "a photograph's name or an ID that a table cannot hold"
             raise UserError(repr(specimen.name), found=found, expected="one without line breaks", remedy="rename it")
     return n_landmarks, own
 
 
-def _holds(text: str) -> bool:
+def holds(text: str) -> bool:
     """Whether text reads back: cells are stripped of blanks, and a line break or half a character breaks a file."""
     return text == text.strip() and not any(ord(one) < 32 or 0xD800 <= ord(one) < 0xE000 for one in text)
 

@@ -2,7 +2,7 @@
 
 A file is one specimen: `landmarks.pixel` with the names of its landmarks, `curves.pixel` and `curves.control`, and
 `scaling`. What follows from these (`landmarks.scaled`, `curves.scaled`) or led to them (ruler, checkerboard) is not
-read. Only reading: several specimens are several files.
+read, though the scaled ones are written. Several specimens are several files.
 
 Frame of the file: px, y down, (0, 0) is the top-left corner of the top-left pixel, so its centre is (0.5, 0.5) and
 half a px is taken off. StereoMorph rounds clicks to whole px.
@@ -18,17 +18,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from pronotum import files
 from pronotum.errors import UserError
-from pronotum.formats import Format, Sizes
+from pronotum.formats import Format, Sizes, one_each
 from pronotum.formats.encoding import decode, split_lines
+from pronotum.formats.specimen_rows import cell, holds
 from pronotum.formats.tps_record import NOT_A_NUMBER, NUMBER
-from pronotum.landmarks import FloatArray, Landmarks
+from pronotum.landmarks import FloatArray, Landmarks, Scheme
 
 MM_PER_UNIT = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "in": 25.4, "inch": 25.4}
 """The units of `scaling.units` that are known."""
@@ -254,6 +256,67 @@ def _stray(element: Element) -> bool:
     return element.attributes["type"] == "array" and element.attributes.get("dim", "").count(",") == 1
 
 
+def save(path: Path, specimens: Sequence[Landmarks], sizes: Sizes = None) -> None:
+    """Write a shapes file as digitizeImages() does, to a millionth of a px, in one step.
+
+    Curves are called "curve 1", "curve 2", ...; the number of a scale goes into the file as it is, without a unit.
+
+    Args:
+        path: shapes file; replaced where it exists.
+        specimens: the one to write, px, y down; missing landmarks are NA.
+        sizes: not needed.
+
+    Raises:
+        UserError: none or several specimens, one with neither landmarks nor curves, a name that a file cannot hold,
+            names that do not differ, a coordinate beyond 1e9, a scale that is not positive.
+    """
+    specimen = one_each.only(path, specimens)
+    _check(specimen)
+    lines = ["<shapes type=list>"]
+    if specimen.scale is not None:
+        lines.append(f"\t<scaling type=vector names=FALSE length=1 as.numeric=TRUE >{specimen.scale!r}</scaling>")
+    if specimen.image:
+        tag = "image.name type=vector names=FALSE length=1 as.numeric=FALSE"
+        lines.append(f"\t<{tag} >{specimen.image}</image.name>")
+    names = specimen.names or Scheme.numbered(specimen.n_landmarks).names
+    for key, factor in (("pixel", 1.0), *([("scaled", specimen.scale)] if specimen.scale else [])):
+        if specimen.n_landmarks:
+            lines += _written(f"landmarks.{key}", (specimen.points + 0.5) * factor, names, "\t")
+        if specimen.curves:
+            lines.append(f"\t<curves.{key} type=list>")
+            for number, curve in enumerate(specimen.curves, start=1):
+                lines += _written(f"curve {number}", (curve + 0.5) * factor, (), "\t\t")
+            lines.append(f"\t</curves.{key}>")
+    files.write_text(path, "\n".join((*lines, "</shapes>", "")))
+
+
+def _written(name: str, points: FloatArray, names: Sequence[str], indent: str) -> Iterator[str]:
+    """The lines of a matrix, with names of its rows or without."""
+    called = "TRUE" if names else "FALSE"
+    yield f"{indent}<{name} type=matrix rownames={called} colnames=FALSE nrow={len(points)} ncol=2 as.numeric=TRUE >"
+    for row, (x, y) in enumerate(points):
+        yield indent + "\t" + "\t".join((*names[row : row + 1], cell(x, "NA"), cell(y, "NA")))
+    yield f"{indent}</{name}>"
+
+
+def _check(specimen: Landmarks) -> None:
+    """Refuse what `load` would not give back."""
+    if not specimen.n_landmarks and not specimen.curves:
+        raise UserError(specimen.name, found="neither landmarks nor curves", expected="at least one")
+    texts = [*specimen.names, *filter(None, [specimen.image])]
+    broken = next((one for one in texts if not one or not holds(one) or set(one) & set("<>")), None)
+    if broken is not None:
+        found = f"the name {ascii(broken)[:60]}"
+        raise UserError(ascii(specimen.name), found=found, expected="names without < and >", remedy="rename it")
+    if len(set(specimen.names)) < len(specimen.names):
+        raise UserError(specimen.name, found="two landmarks of the same name", expected="names that differ")
+    numbers = np.concatenate([specimen.points, *specimen.curves])
+    if (np.abs(numbers[~np.isnan(numbers)]) >= LARGEST).any():
+        raise UserError(specimen.name, found=f"a coordinate beyond {LARGEST:g}", remedy="mark the landmark as missing")
+    if specimen.scale is not None and not 0 < specimen.scale < math.inf:
+        raise UserError(specimen.name, found=f"the scale {specimen.scale}", expected="a positive number")
+
+
 def recognises(path: Path) -> bool:
     """Whether a text file is of this kind: it starts with the tag of shapes."""
     try:
@@ -264,4 +327,4 @@ def recognises(path: Path) -> bool:
 
 
 KEEPS = frozenset({"image", "scale", "names", "curves"})
-FORMAT = Format("stereomorph", (".txt",), load, None, keeps=KEEPS, recognises=recognises)
+FORMAT = Format("stereomorph", (".txt",), load, save, keeps=KEEPS, file_name=one_each.stem, recognises=recognises)

@@ -252,4 +252,4 @@ def _height(specimen: Landmarks, sizes: Sizes) -> int | None:
 
 
 KEEPS = frozenset({"image", "id", "scale", "curves"})
-FORMAT = Format(name="tps", suffixes=(".tps",), read=load, write=save, keeps=KEEPS)
+FORMAT = Format(name="tps", suffixes=(".tps",), read=load, write=save, keeps=KEEPS, upward=True)

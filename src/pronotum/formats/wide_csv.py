@@ -173,5 +173,6 @@ FORMAT = Format(
     read=load,
     write=save,
     keeps=frozenset({"image", "id", "scale", "names"}),
+    upward=True,
     recognises=recognises,
 )
