@@ -25,6 +25,15 @@ def test_a_specimen_with_other_landmarks_is_named():
         LandmarkSet.of([three, three, two])
 
 
+def test_landmarks_that_others_call_otherwise_are_not_taken_for_the_same():
+    a = Landmarks(np.zeros((2, 2)), image="a.jpg", names=("tip", "base"))
+    b = Landmarks(np.zeros((2, 2)), image="b.jpg", names=("tip", "hinge"))
+    with pytest.raises(UserError, match=r"^b\.jpg: landmark 2 is called hinge; expected base, as in a\.jpg; give all"):
+        LandmarkSet.of([a, a, b])
+    assert LandmarkSet.of([a, a]).scheme.names == ("tip", "base")
+    assert LandmarkSet.of([a, b], Scheme(("tip", "end"))).scheme.names == ("tip", "end")
+
+
 def test_a_set_stacks_its_points():
     specimens = [Landmarks(np.full((4, 2), i)) for i in range(3)]
     collected = LandmarkSet.of(specimens)

@@ -245,10 +245,15 @@ class LandmarkSet:
 
     @classmethod
     def of(cls, specimens: tuple[Landmarks, ...] | list[Landmarks], scheme: Scheme | None = None) -> LandmarkSet:
-        """Gather specimens; without a scheme it is the names they share, or the commonest number of landmarks."""
+        """Gather specimens; without a scheme it is the names they share, or the commonest number of landmarks.
+
+        Raises:
+            UserError: without a scheme, specimens with as many landmarks call them otherwise.
+        """
         if scheme is None:
             counts = [specimen.n_landmarks for specimen in specimens]
             named = {specimen.names for specimen in specimens}
+            _same_names([specimen for specimen in specimens if specimen.names])
             scheme = Scheme.numbered(max(set(counts), key=lambda count: (counts.count(count), count), default=0))
             scheme = Scheme(named.pop()) if len(named) == 1 and () not in named else scheme
         return cls(tuple(specimens), scheme)
@@ -265,3 +270,18 @@ class LandmarkSet:
 
     def __iter__(self) -> Iterator[Landmarks]:
         return iter(self.specimens)
+
+
+def _same_names(specimens: list[Landmarks]) -> None:
+    """Refuse two with equally many landmarks of different names: the k-th of one is not the k-th of the other."""
+    first: dict[int, Landmarks] = {}
+    for one in specimens:
+        other = first.setdefault(one.n_landmarks, one)
+        for k, (own, its) in enumerate(zip(one.names, other.names, strict=True), start=1):
+            if own != its:
+                raise UserError(
+                    one.name,
+                    found=f"landmark {k} is called {own}",
+                    expected=f"{its}, as in {other.name}",
+                    remedy="give all specimens the same landmarks in the same order; mark those not seen as missing",
+                )
