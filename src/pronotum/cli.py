@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pronotum import cli_convert, cli_desk, cli_doctor, cli_models, cli_reproduce, cli_verify
+from pronotum import cli_convert, cli_desk, cli_doctor, cli_models, cli_reproduce, cli_tune, cli_verify
 from pronotum.cli_parts import (
     AsJson,
     ClusterAddress,
@@ -38,6 +38,7 @@ from pronotum.cli_parts import (
     engine,
     finish,
     groups_of,
+    interruptible,
     overrides,
     posed,
     print_json,
@@ -67,6 +68,7 @@ app.command()(cli_verify.verify)
 app.command()(cli_models.export)
 app.add_typer(cli_models.model, name="model")
 app.command()(cli_reproduce.reproduce)
+app.command()(cli_tune.tune)
 
 
 @app.command()
@@ -141,7 +143,8 @@ def train(
         typer.echo(
             f"{len(found)} specimens, {found.scheme.n_landmarks} landmarks; device: {inference.choose_device(device)}"
         )
-    with progress("reading photographs", quiet=as_json) as (on_share, on_count):
+    going_on = interruptible("the training goes on with --resume")
+    with going_on, progress("reading photographs", quiet=as_json) as (on_share, on_count):
         result = workflows.train(
             found, out, options, resume=resume, on_epoch=_epoch_reporter(on_share), on_load=on_count
         )
@@ -448,9 +451,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; a training goes on with --resume", err=True)
-        sys.exit(130)
 
 
 def _epoch_reporter(on_share: Callable[[float, str], None]) -> Callable[[Epoch], None]:

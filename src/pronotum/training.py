@@ -63,6 +63,7 @@ def fit(
     checkpoint: Path | None = None,
     identity: str = "",
     resume: bool = False,
+    at_most: int | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> None:
     """Train every stage in turn; afterwards each network holds its best weights.
@@ -75,6 +76,7 @@ def fit(
         checkpoint: file to keep the state in, about every 15 seconds; removed by nobody.
         identity: of data and settings; a checkpoint is only resumed where it is the same.
         resume: start from the checkpoint if it exists.
+        at_most: only so many epochs of every stage, to see how long they take; the networks are of no use then.
         on_epoch: called after every epoch.
 
     Raises:
@@ -92,7 +94,7 @@ def fit(
         if state is not None and number == state.stage and state.epoch:
             trainer.load(state)
         last_saved, saving = time.monotonic(), 0.0
-        for epoch in range(trainer.epoch, stage.epochs):
+        for epoch in range(trainer.epoch, min(stage.epochs, at_most or stage.epochs)):
             loss, error = trainer.run(epoch)
             share = (number + (epoch + 1) / stage.epochs) / len(stages)
             seconds = time.monotonic() - begun

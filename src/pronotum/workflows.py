@@ -136,8 +136,8 @@ def override(settings: BaseModel, changes: Mapping[str, Any], prefix: str = "") 
 
 
 def _from_json(value: Any) -> Any:
-    """A list or an object written as text; anything else as it is."""
-    if not isinstance(value, str) or not value.startswith(("[", "{")):
+    """A list, an object or nothing (null) written as text; anything else as it is."""
+    if not isinstance(value, str) or not (value.startswith(("[", "{")) or value == "null"):
         return value
     try:
         return json.loads(value)
@@ -178,10 +178,20 @@ def train(
     options: TrainOptions,
     *,
     resume: bool = False,
+    at_most: int | None = None,
     on_epoch: Callable[[training.Epoch], None] = lambda epoch: None,
     on_load: Callable[[int, int], None] = lambda done, total: None,
 ) -> TrainResult:
     """Train a model, the default one if none is named, on a dataset and leave a run folder.
+
+    Args:
+        data: specimens.
+        folder: of the run.
+        options: see there.
+        resume: go on with a run that was interrupted.
+        at_most: only so many epochs of every stage, to see how long they take.
+        on_epoch: called after every epoch.
+        on_load: called with the number of photographs read and of all.
 
     Raises:
         UserError: too few specimens, a landmark that none of them has, a run in the way, a wrong option, or a loss that
@@ -238,6 +248,7 @@ def train(
         checkpoint=run.checkpoint,
         identity=f"{described['data']['sha256']} {settings.model_dump_json()} {options.start}",
         resume=resume,
+        at_most=at_most,
         on_epoch=record,
     )
     validate = stages[-1].validate if stages else None

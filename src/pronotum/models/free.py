@@ -14,7 +14,7 @@ from pronotum.augment import relight
 from pronotum.landmarks import FloatArray
 from pronotum.models.architecture import Answer, Architecture
 from pronotum.models.finder import Finder, FinderConfig, finder_loss, targets
-from pronotum.models.heatmap import FRAME_STEP, HeatmapConfig, HeatmapModel, frame_of
+from pronotum.models.heatmap import FRAME_AREA, FRAME_AREAS, FRAME_STEP, HeatmapConfig, HeatmapModel, frame_of
 from pronotum.models.heatmap_training import PRESETS, HeatmapTrainer, HeatmapTraining, one_cycle
 from pronotum.models.scenes import compose
 from pronotum.models.stage import Stage
@@ -38,10 +38,14 @@ class FreeConfig(BaseModel):
 
     @classmethod
     def for_specimens(
-        cls, n_landmarks: int, photographs: list[tuple[int, int]], boxes: list[tuple[int, int]]
+        cls,
+        n_landmarks: int,
+        photographs: list[tuple[int, int]],
+        boxes: list[tuple[int, int]],
+        area: int = FRAME_AREA,
     ) -> FreeConfig:
         """Choose the sizes of pictures from those of the photographs and of the specimens' boxes on them, px."""
-        upright = HeatmapConfig.for_photographs(n_landmarks, boxes)
+        upright = HeatmapConfig.for_photographs(n_landmarks, boxes, area)
         frame = frame_of(photographs, FINDER_AREA, FRAME_STEP)
         return cls(upright=upright, finder=FinderConfig(frame=frame))
 
@@ -173,5 +177,6 @@ ARCHITECTURES = (
         presets=FREE_PRESETS,
         default="standard",
         fresh=("upright.prior_", "shape"),
+        areas=FRAME_AREAS,
     ),
 )

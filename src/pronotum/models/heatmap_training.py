@@ -30,7 +30,7 @@ from pronotum.augment import (
 )
 from pronotum.models.architecture import Architecture
 from pronotum.models.classical import choose_references
-from pronotum.models.heatmap import HeatmapConfig, HeatmapModel, rescale
+from pronotum.models.heatmap import FRAME_AREAS, HeatmapConfig, HeatmapModel, rescale
 from pronotum.models.stage import Stage
 from pronotum.models.unet import UNet, decode, heatmap_loss
 from pronotum.pictures import Examples
@@ -355,5 +355,6 @@ ARCHITECTURES = (
         presets=PRESETS,
         default="standard",
         fresh=("prior_", "guide."),
+        areas=FRAME_AREAS,
     ),
 )
