@@ -94,7 +94,7 @@ def test_broken_off_it_goes_on_without_doing_anything_twice(beetles, searched, t
 
 
 def test_the_command_line_goes_on_says_the_budget_first_and_looks_once(beetles, folder, searched, capsys):
-    search, _, trials = searched
+    _, _, trials = searched
     settings = [f"--set={name}={value}" for name, value in OPTIONS.overrides.items()]
     data = beetles.source[0].parent
     command = ["tune", str(data), "-o", str(folder), "--folds=2", "--pose=upright", "--device=cpu", *settings]

@@ -134,20 +134,23 @@ def train(
 
     Example: pronotum train wings/ -o wings-run
     """
-    from pronotum import inference, workflows
+    from pronotum import inference, ranks, workflows
 
     found = workflows.check(data, photographs=photographs, form=form, scheme=scheme)
     asked = workflows.TrainOptions(preset, seed, device, held_out, overrides(settings or []), model, start)
     options = posed(found, asked, pose, mirror=mirror)
-    if not as_json:
-        typer.echo(
-            f"{len(found)} specimens, {found.scheme.n_landmarks} landmarks; device: {inference.choose_device(device)}"
-        )
+    if not as_json and ranks.first():
+        together = f" of each of {ranks.count()} processes" if ranks.count() > 1 else ""
+        where = f"device{together}: {inference.choose_device(device)}"
+        typer.echo(f"{len(found)} specimens, {found.scheme.n_landmarks} landmarks; {where}")
     going_on = interruptible("the training goes on with --resume")
-    with going_on, progress("reading photographs", quiet=as_json) as (on_share, on_count):
+    quiet = as_json or not ranks.first()
+    with going_on, progress("reading photographs", quiet=quiet) as (on_share, on_count):
         result = workflows.train(
             found, out, options, resume=resume, on_epoch=_epoch_reporter(on_share), on_load=on_count
         )
+    if not ranks.first():
+        return  # torchrun would end all of them where one ends with 1
     if as_json:
         print_json(result.summary())
     else:

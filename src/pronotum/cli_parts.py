@@ -115,8 +115,11 @@ def progress(title: str, *, quiet: bool) -> Iterator[tuple[Callable[[float, str]
 @contextmanager
 def engine(workers: int | None, address: str | None) -> Iterator[Engine]:
     """Where tasks are done: one after another in this process, or where it was asked for; Ctrl-C stops them."""
-    from pronotum import tasks
+    from pronotum import ranks, tasks
 
+    if ranks.count() > 1:
+        found, remedy = "several processes for one command", "only pronotum train is shared so; else --workers"
+        raise UserError("torchrun", found=found, remedy=remedy)
     if workers and address:
         raise UserError("--workers", found="--cluster too", expected="one of them")
     with interruptible("the same command goes on where it was"):

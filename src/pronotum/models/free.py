@@ -10,7 +10,9 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from pronotum import ranks
 from pronotum.augment import relight
+from pronotum.errors import UserError
 from pronotum.landmarks import FloatArray
 from pronotum.models.architecture import Answer, Architecture
 from pronotum.models.finder import Finder, FinderConfig, finder_loss, targets
@@ -134,6 +136,9 @@ class FreeTrainer:
     def stages(self) -> list[Stage]:
         """Finder, coarse, fine, perhaps finest."""
         assert self.examples.wholes is not None
+        if self.settings.finder_batch < ranks.count():
+            found = f"{ranks.count()} processes for batches of {self.settings.finder_batch} scenes"
+            raise UserError("torchrun", found=found, remedy=f"--set finder_batch={ranks.count()}")
         self.model.shape.copy_(torch.from_numpy(self.examples.wholes.shape))
         upright = HeatmapTrainer(
             self.model.upright, self.examples, self.settings, self.train, self.held_out, self.device
@@ -161,8 +166,8 @@ class FreeTrainer:
             wanted = [torch.stack(one) for one in zip(*(targets(config, found) for _, found in scenes), strict=True)]
             pictures = torch.stack([picture for picture, _ in scenes]).to(self.device)
             pictures = relight(pictures, self.settings.augmentation, generator)
-            maps = self.model.finder(pictures.contiguous(memory_format=torch.channels_last))
-            heat, size, direction, counts = (one.to(self.device) for one in wanted)
+            pictures, heat, size, direction, counts = ranks.share(pictures, *(one.to(self.device) for one in wanted))
+            maps = ranks.through(self.model.finder)(pictures.contiguous(memory_format=torch.channels_last))
             yield finder_loss(maps, heat, size, direction, counts)
 
 
