@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from pronotum import ranks
+from pronotum.cli_parts import engine
+from pronotum.errors import UserError
 from pronotum.models import storage
 from pronotum.models.unet import heatmap_loss
 
@@ -92,6 +94,12 @@ def test_whoever_is_left_over_counts_nothing(of_three, monkeypatch):
         else:
             assert found.abs().sum() == 0
     torch.testing.assert_close(shared, whole)
+
+
+def test_commands_of_many_trainings_are_not_shared_so(of_three):
+    of_three(1)
+    with pytest.raises(UserError, match="only pronotum train is shared so"), engine(None, None):
+        pass
 
 
 def test_alone_nothing_is_shared():
