@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from pronotum import cli, demo, formats, tasks, workflows
+from pronotum import cli, demo, formats, tasks, tuning_tasks, workflows
 from pronotum.cli_parts import overrides
 from pronotum.errors import UserError
 from pronotum.models import architecture
@@ -136,7 +136,7 @@ def test_a_training_that_diverges_is_a_finding(beetles, tmp_path, monkeypatch):
     def diverge(data, learnt, test, place, options, on_share):
         raise Diverged("coarse stage", found="the loss is nan")
 
-    monkeypatch.setattr(tuning, "train_and_predict", diverge)
+    monkeypatch.setattr(tuning_tasks, "train_and_predict", diverge)
     search = tuning.prepare(beetles, tmp_path / "tuned", OPTIONS, **{**ASKED, "n_trials": 2})
     trials = tuning.run(search)
     assert [trial.error for trial in trials] == [None, None]
@@ -149,7 +149,7 @@ def test_a_landmark_that_is_not_placed_counts_and_one_without_manual_landmark_do
     predicted = manual + [0.0, 0.5]
     predicted[0, 1] = np.nan
     size = np.sqrt(((manual[0] - manual[0].mean(0)) ** 2).sum())
-    first, second = tuning.relative_errors(predicted, manual)
+    first, second = tuning_tasks.relative_errors(predicted, manual)
     assert first == pytest.approx((50 / size + 100 + 50 / size) / 3)
     assert second == pytest.approx(50 / np.sqrt(2))
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,25 +21,19 @@ import optuna
 from numpy.typing import NDArray
 
 from pronotum import tasks, workflows
-from pronotum.crossvalidation import answered, described, plan, together, train_and_predict
+from pronotum.crossvalidation import described, plan, together
 from pronotum.data import Dataset
 from pronotum.errors import UserError
-from pronotum.evaluation.distances import distances
 from pronotum.evaluation.folds import hold_out
 from pronotum.files import write_text
-from pronotum.landmarks import FloatArray
-from pronotum.morphometrics.superimposition import centroid_size
-from pronotum.runs import Run, claim
+from pronotum.runs import claim
 from pronotum.search_space import Dial, Positions, SearchSpace
 from pronotum.tasks import Engine, OnShare, Task, here
-from pronotum.training import Diverged, Epoch
+from pronotum.tuning_tasks import ERRORS, TIMES, judge, measure, rehearse
 
 DESCRIPTION, TRIALS, BEST, TESTED = "tuning.json", "trials.csv", "best.toml", "tested.json"
-ERRORS, TIMES = "errors.json", "times.json"
 BATCH = 4
 """Trials that are asked for at a time, whatever the number of processes."""
-NOT_PLACED = 100.0
-"""What a landmark counts that is not placed, % of centroid size: a model may not win by leaving out what is hard."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,24 +186,6 @@ def budget(search: Search, engine: Engine = here, on_share: OnShare = lambda sha
     return Budget(search.n_trials, n, once, once * n * (1 + (search.n_trials - 1) * search.space.mean_cost))
 
 
-def rehearse(learnt: Dataset, test: Dataset, place: Path, options: workflows.TrainOptions, on_share: OnShare) -> None:
-    """Train one epoch of every stage, predict, and write how many seconds a whole training will take; a task."""
-    run, begun = Run(place / "run"), time.monotonic()
-    shutil.rmtree(run.folder, ignore_errors=True)
-    epochs: list[Epoch] = []
-    workflows.train(learnt, run.folder, options, at_most=1, on_epoch=epochs.append)
-    trained = time.monotonic()
-    workflows.evaluate(run.folder, test, device=options.device)
-    predicted = time.monotonic()
-    ends = [0.0, *(epoch.seconds for epoch in epochs)]
-    each = [(after - before) * one.epochs for before, after, one in zip(ends, ends[1:], epochs, strict=False)]
-    around = trained - begun - ends[-1]
-    on_share(1.0, "")
-    shutil.rmtree(run.folder)
-    times = {"around": around, "training": sum(each), "predicting": predicted - trained}
-    write_text(place / TIMES, json.dumps(times) + "\n")
-
-
 def run(
     search: Search,
     engine: Engine = here,
@@ -291,47 +265,6 @@ def _trial(search: Search, number: int, positions: Positions) -> list[Task]:
     return made
 
 
-def measure(
-    data: Dataset,
-    learnt: NDArray[np.intp],
-    test: NDArray[np.intp],
-    place: Path,
-    options: workflows.TrainOptions,
-    on_share: OnShare,
-) -> None:
-    """Train on some specimens and write how far off the predictions of others are, % of centroid size; a task.
-
-    The model is not kept. Settings with which a training diverges are a finding, no mistake.
-    """
-    try:
-        train_and_predict(data, learnt, test, place, options, on_share)
-    except Diverged as error:
-        write_text(place / ERRORS, json.dumps({"diverged": str(error), "errors": [], "problems": []}))
-        return
-    found, problems = answered(data, test, place)
-    unread = np.isnan(found.described).any(1)
-    errors = np.where(unread, np.nan, relative_errors(found.points, data.points[test]))
-    told = [str(problem) for problem in problems]
-    content = {"errors": errors.tolist(), "problems": told}
-    write_text(place / ERRORS, json.dumps(content))
-    Run(place).model.unlink(missing_ok=True)
-
-
-def relative_errors(predicted: FloatArray, manual: FloatArray) -> FloatArray:
-    """(n,) mean error of each specimen's landmarks, % of its centroid size; NaN where it has none by hand.
-
-    Args:
-        predicted: (n, K, 2) px; NaN = not placed, which counts `NOT_PLACED`.
-        manual: (n, K, 2) px; NaN = missing, which does not count.
-    """
-    errors = 100 * distances(predicted, manual) / centroid_size(manual)[:, None]
-    known = np.isfinite(manual).all(-1)
-    counted = np.where(np.isnan(errors), NOT_PLACED, errors)
-    n = known.sum(1)
-    mean: FloatArray = np.where(n > 0, (counted * known).sum(1) / np.maximum(n, 1), np.nan)
-    return mean
-
-
 def _read(search: Search, number: int, positions: Positions) -> Trial:
     settings = search.space.settings(positions)
     read = []
@@ -393,18 +326,6 @@ def look(
     content = {"trials": search.n_trials, "trial": chosen.number, "best": found.best, "default": found.default}
     write_text(search.folder / "test" / TESTED, json.dumps({**content, "mean_shape": found.mean_shape}) + "\n")
     return found
-
-
-def judge(data: Dataset, aside: Dataset, place: Path, options: workflows.TrainOptions, on_share: OnShare) -> None:
-    """Train on some specimens and write the error of others, and that of the mean shape; a task."""
-    run = Run(place)
-    if not run.model.exists():
-        resume = run.config.exists()
-        workflows.train(data, place, options, resume=resume, on_epoch=lambda one: on_share(one.progress, one.stage))
-    evaluation = workflows.evaluate(place, aside, device=options.device)
-    error = float(np.nanmean(relative_errors(evaluation.predicted, evaluation.data.points)))
-    content = {"error": error, "mean_shape": evaluation.mean_shape_error("percent_centroid_size")}
-    write_text(place / ERRORS, json.dumps(content))
 
 
 def _write_table(search: Search, trials: Sequence[Trial]) -> None:
