@@ -342,7 +342,7 @@ def _at_rest(network: nn.Module) -> Iterator[None]:
 ARCHITECTURES = tuple(
     Architecture(
         name=f"ebnet{number}",
-        configure=lambda n_landmarks, sizes, number=number: EBNetConfig.variant(number, n_landmarks),  # type: ignore[misc]
+        configure=lambda n_landmarks, sizes, number=number: EBNetConfig.variant(number, n_landmarks),
         read_config=EBNetConfig.model_validate,
         build=EBNet,
         trainer=EBNetTrainer,
