@@ -114,7 +114,7 @@ def test_the_command_line_goes_on_says_the_budget_first_and_looks_once(beetles, 
     found = workflows.resolve(kind, beetles, overrides([f"@{folder / 'best.toml'}"]), None)
     assert found == workflows.resolve(kind, beetles, {**OPTIONS.overrides, **best.settings}, None)
 
-    rows = list(csv.DictReader((folder / "trials.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((folder / "trials.csv").read_text(encoding="utf-8").splitlines()))
     assert [float(row["error_percent_centroid_size"]) for row in rows] == [trial.error for trial in trials]
 
     with pytest.raises(SystemExit) as ended:

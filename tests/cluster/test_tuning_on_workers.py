@@ -1,5 +1,7 @@
 """A search on three workers finds what it finds in this process."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,13 +10,15 @@ tuning = pytest.importorskip("pronotum.tuning", reason="optuna is not installed 
 
 from .conftest import OPTIONS  # noqa: E402
 
+BRIEF = replace(OPTIONS, overrides={**OPTIONS.overrides, "coarse_steps": 2, "fine_steps": 2, "bend": 0})
+
 
 @pytest.mark.filterwarnings("ignore")
 def test_three_workers_find_the_same(beetles, cluster, tmp_path):
     from pronotum.cluster import Cluster
 
     def found(folder, **where):
-        search = tuning.prepare(beetles, folder, OPTIONS, n_trials=5, n_folds=2, test=0.2, vary=["rate", "epochs"])
+        search = tuning.prepare(beetles, folder, BRIEF, n_trials=5, n_folds=2, test=0.2, vary=["rate", "epochs"])
         return tuning.run(search, **where)
 
     threads = torch.get_num_threads()
