@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pronotum import cli_convert, cli_desk, cli_doctor, cli_models, cli_reproduce, cli_verify
+from pronotum import cli_convert, cli_desk, cli_doctor, cli_models, cli_reproduce, cli_tune, cli_verify
 from pronotum.cli_parts import (
     AsJson,
     ClusterAddress,
@@ -39,6 +39,7 @@ from pronotum.cli_parts import (
     engine,
     finish,
     groups_of,
+    interruptible,
     overrides,
     posed,
     print_json,
@@ -68,6 +69,7 @@ app.command()(cli_verify.verify)
 app.command()(cli_models.export)
 app.add_typer(cli_models.model, name="model")
 app.command()(cli_reproduce.reproduce)
+app.command()(cli_tune.tune)
 
 
 @app.command()
@@ -133,19 +135,23 @@ def train(
 
     Example: pronotum train wings/ -o wings-run
     """
-    from pronotum import inference, workflows
+    from pronotum import inference, ranks, workflows
 
     found = workflows.check(data, photographs=photographs, form=form, scheme=scheme)
     asked = workflows.TrainOptions(preset, seed, device, held_out, overrides(settings or []), model, start)
     options = posed(found, asked, pose, mirror=mirror)
-    if not as_json:
-        typer.echo(
-            f"{len(found)} specimens, {found.scheme.n_landmarks} landmarks; device: {inference.choose_device(device)}"
-        )
-    with progress("reading photographs", quiet=as_json) as (on_share, on_count):
+    if not as_json and ranks.first():
+        together = f" of each of {ranks.count()} processes" if ranks.count() > 1 else ""
+        where = f"device{together}: {inference.choose_device(device)}"
+        typer.echo(f"{len(found)} specimens, {found.scheme.n_landmarks} landmarks; {where}")
+    going_on = interruptible("the training goes on with --resume")
+    quiet = as_json or not ranks.first()
+    with going_on, progress("reading photographs", quiet=quiet) as (on_share, on_count):
         result = workflows.train(
             found, out, options, resume=resume, on_epoch=_epoch_reporter(on_share), on_load=on_count
         )
+    if not ranks.first():
+        return  # torchrun would end all of them where one ends with 1
     if as_json:
         print_json(result.summary())
     else:
@@ -460,9 +466,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; a training goes on with --resume", err=True)
-        sys.exit(130)
 
 
 def _epoch_reporter(on_share: Callable[[float, str], None]) -> Callable[[Epoch], None]:

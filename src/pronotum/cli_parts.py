@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -52,7 +53,9 @@ Seed = Annotated[int, typer.Option(help="Of all random numbers.", min=0)]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", help="Change a setting, e.g. augmentation.rotation=180; one of the model: model.mode=legacy."
+        "--set",
+        help="Change a setting, e.g. augmentation.rotation=180; one of the model: model.mode=legacy; all of a file: "
+        "@best.toml.",
     ),
 ]
 Group = Annotated[
@@ -81,6 +84,8 @@ Workers = Annotated[
 ClusterAddress = Annotated[
     str | None, typer.Option("--cluster", help="Work on a Dask cluster: tcp://host:8786 (see docs/cluster.md).")
 ]
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead (see docs/json.md).")]
 
 
@@ -112,18 +117,32 @@ def progress(title: str, *, quiet: bool) -> Iterator[tuple[Callable[[float, str]
 
 @contextmanager
 def engine(workers: int | None, address: str | None) -> Iterator[Engine]:
-    """Where tasks are done: one after another in this process, or where it was asked for."""
-    from pronotum import tasks
+    """Where tasks are done: one after another in this process, or where it was asked for; Ctrl-C stops them."""
+    from pronotum import ranks, tasks
 
+    if ranks.count() > 1:
+        found, remedy = "several processes for one command", "only pronotum train is shared so; else --workers"
+        raise UserError("torchrun", found=found, remedy=remedy)
     if workers and address:
         raise UserError("--workers", found="--cluster too", expected="one of them")
-    if workers or address:
-        from pronotum.cluster import Cluster
+    with interruptible("the same command goes on where it was"):
+        if workers or address:
+            from pronotum.cluster import Cluster
 
-        with Cluster(workers=workers or 0, address=address or "") as opened:
-            yield opened
-    else:
-        yield tasks.here
+            with Cluster(workers=workers or 0, address=address or "") as opened:
+                yield opened
+        else:
+            yield tasks.here
+
+
+@contextmanager
+def interruptible(remedy: str) -> Iterator[None]:
+    """Where Ctrl-C loses nothing: says how to go on, and exits."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted; what is finished is kept, and {remedy}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def print_json(value: object) -> None:
@@ -144,14 +163,33 @@ def finish(problems: Sequence[Problem | str], *, missed: str | None = None) -> N
 
 
 def overrides(settings: Sequence[str]) -> dict[str, Any]:
-    """Settings by name, from name=value."""
-    changes = {}
+    """Settings by name, from name=value, or from a TOML file: @file."""
+    changes: dict[str, Any] = {}
     for setting in settings:
+        if setting.startswith("@"):
+            changes |= _of_file(setting)
+            continue
         name, equals, value = setting.partition("=")
         if not equals or not name:
             raise UserError(f"--set {setting}", found="no '='", expected="name=value")
         changes[name.strip()] = value.strip()
     return changes
+
+
+def _of_file(setting: str) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(Path(setting[1:]).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        expected = "a TOML file of settings, as best.toml of pronotum tune"
+        raise UserError(f"--set {setting}", found=str(error), expected=expected) from None
+    return _dotted(found)
+
+
+def _dotted(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat |= _dotted(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
 
 
 def groups_of(data: Path, table: Path | None, column: str | None, specimens: Dataset | LandmarkSets) -> tuple[str, ...]:

@@ -11,12 +11,15 @@ import importlib.util
 import logging
 import os
 import queue
+import signal
 import socket
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Any, Self
 
 from pronotum import __version__
@@ -33,6 +36,20 @@ ATTEMPTS = 10
 VISIBLE_SECONDS = 120.0
 """How long a file may need from another machine to this one: NFS remembers for a minute that it was not there."""
 CONNECT_SECONDS = 30
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes that begin here, now or later, do not hear Ctrl-C: whoever waits for them does, and ends them.
+
+    A terminal sends it to all of them. They inherit what the thread that starts them has blocked.
+    """
+    resource_tracker.ensure_running()  # would unblock it when it is begun with the first process
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass(frozen=True)
@@ -102,14 +119,15 @@ class Cluster:
         where: Any = self.address
         if not self.address:
             # Certificates made for this cluster only: without them everybody on this machine could send it work.
-            where = distributed.LocalCluster(
-                n_workers=self.workers,
-                threads_per_worker=1,
-                memory_limit=0,
-                dashboard_address=None,
-                silence_logs=logging.CRITICAL,
-                security=True,
-            )
+            with _deaf_to_ctrl_c():
+                where = distributed.LocalCluster(
+                    n_workers=self.workers,
+                    threads_per_worker=1,
+                    memory_limit=0,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
+                    security=True,
+                )
             self._opened.append(where)
         try:
             self._opened.append(distributed.Client(where, set_as_default=False))

@@ -7,7 +7,7 @@ The folder is a run folder (`runs.Run`) of the final model, with ``crossvalidati
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -103,11 +103,15 @@ def plan(data: Dataset, n_folds: int, seed: int, groups: Sequence[str] = ()) -> 
     Raises:
         UserError: fewer separate specimens or groups than folds.
     """
-    return grouped_folds(_joined(data.groups, groups) if groups else data.groups, n_folds, seed)
+    return grouped_folds(together(data, groups), n_folds, seed)
+
+
+def together(data: Dataset, groups: Sequence[str] = ()) -> Sequence[Hashable]:
+    """(N,) values that are equal where photograph or group are, directly or through others."""
+    return _joined(data.groups, groups) if groups else data.groups
 
 
 def _joined(photographs: Sequence[str], groups: Sequence[str]) -> list[int]:
-    """(N,) numbers that are equal where photograph or group are, directly or through others."""
     parent: dict[object, object] = {}
 
     def root(one: object) -> object:

@@ -36,15 +36,16 @@ class Prepared:
     sizes: list[tuple[int, int]]
 
 
-def configure(kind: Architecture, data: Dataset) -> Any:
-    """The config of a model for these data."""
+def configure(kind: Architecture, data: Dataset, area: int | None = None) -> Any:
+    """The config of a model for these data; with one of `Architecture.areas`, or the usual one."""
+    chosen = {} if area is None else {"area": area}
     if kind.configure_posed is None:
-        return kind.configure(data.scheme.n_landmarks, list(data.sizes))
+        return kind.configure(data.scheme.n_landmarks, list(data.sizes), **chosen)
     posed = poses.posed(data.points, data.scheme.partners)
     lengths = poses.sizes(posed.poses)
     boxes = [poses.Upright(posed.shape).box(float(length)) for length in lengths if np.isfinite(length)]
     rounded = [(max(1, round(width)), max(1, round(height))) for width, height in boxes]
-    return kind.configure_posed(data.scheme.n_landmarks, list(data.sizes), rounded)
+    return kind.configure_posed(data.scheme.n_landmarks, list(data.sizes), rounded, **chosen)
 
 
 def prepare(kind: Architecture, data: Dataset, config: Any, progress: Callable[[int, int], None]) -> Prepared:

@@ -16,6 +16,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from pronotum import ranks
 from pronotum.errors import UserError
 from pronotum.files import replacing
 from pronotum.models.stage import Stage
@@ -63,6 +64,7 @@ def fit(
     checkpoint: Path | None = None,
     identity: str = "",
     resume: bool = False,
+    at_most: int | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> None:
     """Train every stage in turn; afterwards each network holds its best weights.
@@ -75,6 +77,7 @@ def fit(
         checkpoint: file to keep the state in, about every 15 seconds; removed by nobody.
         identity: of data and settings; a checkpoint is only resumed where it is the same.
         resume: start from the checkpoint if it exists.
+        at_most: only so many epochs of every stage, to see how long they take; the networks are of no use then.
         on_epoch: called after every epoch.
 
     Raises:
@@ -83,6 +86,7 @@ def fit(
     """
     plan = _plan(stages, seed, identity)
     state = _Checkpoint.open(checkpoint, plan) if resume and checkpoint else None
+    writes = checkpoint if ranks.first() else None
     begun = time.monotonic()
     for number, stage in enumerate(stages):
         if state is not None and number < state.stage:
@@ -92,20 +96,21 @@ def fit(
         if state is not None and number == state.stage and state.epoch:
             trainer.load(state)
         last_saved, saving = time.monotonic(), 0.0
-        for epoch in range(trainer.epoch, stage.epochs):
-            loss, error = trainer.run(epoch)
-            share = (number + (epoch + 1) / stage.epochs) / len(stages)
-            seconds = time.monotonic() - begun
-            on_epoch(Epoch(stage.name, epoch + 1, stage.epochs, loss, error, share, seconds, stage.measures()))
-            due = time.monotonic() - last_saved > max(CHECKPOINT_SECONDS, SAVING_SHARE * saving)
-            if checkpoint and due and epoch + 1 < stage.epochs:
-                saved_at = time.monotonic()
-                _save(checkpoint, stages[:number], trainer, plan)
-                last_saved = time.monotonic()
-                saving = last_saved - saved_at
+        with ranks.spread(stage.network):
+            for epoch in range(trainer.epoch, min(stage.epochs, at_most or stage.epochs)):
+                loss, error = trainer.run(epoch)
+                share = (number + (epoch + 1) / stage.epochs) / len(stages)
+                seconds = time.monotonic() - begun
+                on_epoch(Epoch(stage.name, epoch + 1, stage.epochs, loss, error, share, seconds, stage.measures()))
+                due = time.monotonic() - last_saved > max(CHECKPOINT_SECONDS, SAVING_SHARE * saving)
+                if writes and due and epoch + 1 < stage.epochs:
+                    saved_at = time.monotonic()
+                    _save(writes, stages[:number], trainer, plan)
+                    last_saved = time.monotonic()
+                    saving = last_saved - saved_at
         trainer.finish()
-        if checkpoint:
-            _save(checkpoint, stages[: number + 1], None, plan)
+        if writes:
+            _save(writes, stages[: number + 1], None, plan)
 
 
 class _StageTrainer:
@@ -126,7 +131,8 @@ class _StageTrainer:
         stage = self.stage
         stage.network.train()
         generator = torch.Generator().manual_seed(_epoch_seed(self.seed, self.number, epoch + 1))
-        torch.manual_seed(_epoch_seed(self.seed, self.number, epoch + 1))
+        # Of dropout, the one thing that is drawn for a share alone.
+        torch.manual_seed(_epoch_seed(self.seed, self.number, epoch + 1) + ranks.number())
         total, step = 0.0, epoch * stage.batches
         for loss in stage.losses(generator):
             for name, value in stage.rates(step / (stage.epochs * stage.batches)).items():
@@ -140,7 +146,7 @@ class _StageTrainer:
             step += 1
             self._average(step)
             total += loss.item()
-        mean = total / stage.batches
+        mean = ranks.mean(total / stage.batches, next(stage.network.parameters()).device)
         if not torch.isfinite(torch.tensor(mean)):
             raise Diverged(
                 f"{stage.name} stage, epoch {epoch + 1}",

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel
 
-from pronotum import __version__, formats, inference, pictures, poses, preparation, project, training
+from pronotum import __version__, formats, inference, pictures, poses, preparation, project, ranks, training
 from pronotum.data import Dataset, Problem, open_data
 from pronotum.errors import UserError, did_you_mean
 from pronotum.evaluation import distances as dist
@@ -136,8 +136,8 @@ def override(settings: BaseModel, changes: Mapping[str, Any], prefix: str = "") 
 
 
 def _from_json(value: Any) -> Any:
-    """A list or an object written as text; anything else as it is."""
-    if not isinstance(value, str) or not value.startswith(("[", "{")):
+    """A list, an object or nothing (null) written as text; anything else as it is."""
+    if not isinstance(value, str) or not (value.startswith(("[", "{")) or value == "null"):
         return value
     try:
         return json.loads(value)
@@ -178,16 +178,42 @@ def train(
     options: TrainOptions,
     *,
     resume: bool = False,
+    at_most: int | None = None,
     on_epoch: Callable[[training.Epoch], None] = lambda epoch: None,
     on_load: Callable[[int, int], None] = lambda done, total: None,
 ) -> TrainResult:
     """Train a model, the default one if none is named, on a dataset and leave a run folder.
 
+    Several processes that `torchrun` has started train it together (`ranks`); the first writes.
+
+    Args:
+        data: specimens.
+        folder: of the run.
+        options: see there.
+        resume: go on with a run that was interrupted.
+        at_most: only so many epochs of every stage, to see how long they take.
+        on_epoch: called after every epoch.
+        on_load: called with the number of photographs read and of all.
+
     Raises:
         UserError: too few specimens, a landmark that none of them has, a run in the way, a wrong option, or a loss that
             became infinite.
     """
-    device, run = inference.choose_device(options.device), Run(folder)
+    device = ranks.device(inference.choose_device(options.device))
+    with ranks.together(device):
+        return _train(data, Run(folder), options, device, resume, at_most, on_epoch, on_load)
+
+
+def _train(
+    data: Dataset,
+    run: Run,
+    options: TrainOptions,
+    device: torch.device,
+    resume: bool,
+    at_most: int | None,
+    on_epoch: Callable[[training.Epoch], None],
+    on_load: Callable[[int, int], None],
+) -> TrainResult:
     earlier = open_model(options.start, options.device)[0] if options.start else None
     kind = architecture.named(options.model or (earlier.architecture if earlier else choose_pose(data, options)[0]))
     require_enough(range(len(data)), data, kind.least)
@@ -207,12 +233,14 @@ def train(
         "training": settings.model_dump(mode="json"),
     }
     run.check_free(resume=resume)
+    ranks.wait()  # or else one would find what another has begun
     asked = data.subset(kind.choose(config, data.points)) if kind.choose else data
     prepared = preparation.prepare(kind, asked, config, on_load)
     partners = data.scheme.partners if data.scheme.mirror else ()
     loaded, failed = replace(prepared.examples, partners=partners), prepared.failed
     require_enough(prepared.kept, asked, kind.least, failed)
-    run.begin(described, resume=resume)
+    if ranks.first():
+        run.begin(described, resume=resume)
     data_kept = asked.subset(prepared.kept)
     share = 0.0 if kind.choose else options.held_out
     if share is None:
@@ -228,7 +256,8 @@ def train(
 
     def record(epoch: training.Epoch) -> None:
         history.append(epoch)
-        run.note(training.as_event(epoch))
+        if ranks.first():
+            run.note(training.as_event(epoch))
         on_epoch(epoch)
 
     stages = trainer.stages()
@@ -238,6 +267,7 @@ def train(
         checkpoint=run.checkpoint,
         identity=f"{described['data']['sha256']} {settings.model_dump_json()} {options.start}",
         resume=resume,
+        at_most=at_most,
         on_epoch=record,
     )
     validate = stages[-1].validate if stages else None
@@ -259,13 +289,20 @@ def train(
         "domain": None if known is None else known.as_plain(),
         "mean_shape": [[None if np.isnan(v) else v for v in point] for point in shape],
     }
-    storage.save(run.model, storage.StoredModel(kind.name, model, data.scheme, card))
-    run.note({"event": "finished", "seconds": seconds, "held_out_error_px": error})
-    run.checkpoint.unlink(missing_ok=True)
-    if stages:
-        curves.draw(run, run.curve)
+    if ranks.first():
+        _finish(run, storage.StoredModel(kind.name, model, data.scheme, card), drawn=bool(stages))
     problems = (*data.problems, *map(as_problem, failed))
     return TrainResult(run, len(learn), len(watch), error, seconds, problems)
+
+
+def _finish(run: Run, model: storage.StoredModel, *, drawn: bool) -> None:
+    """Write what is left of a training."""
+    storage.save(run.model, model)
+    seconds, error = model.card["training_seconds"], model.card["held_out_error_px"]
+    run.note({"event": "finished", "seconds": seconds, "held_out_error_px": error})
+    run.checkpoint.unlink(missing_ok=True)
+    if drawn:
+        curves.draw(run, run.curve)
 
 
 def resolve(

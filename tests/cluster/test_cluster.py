@@ -8,34 +8,16 @@ import time
 import numpy as np
 import psutil
 import pytest
-import torch
 
-from pronotum import crossvalidation, demo
-from pronotum.workflows import TrainOptions
+from pronotum import crossvalidation
+
+from .conftest import N_FOLDS, OPTIONS
 
 pytest.importorskip("distributed", reason="Dask is not installed (pip install 'pronotum[cluster]')")
-SETTINGS = {"coarse_steps": 6, "fine_steps": 6, "coarse_epochs": 1, "fine_epochs": 1}
-SMALL = {"model.coarse_widths": "[8,8,8,8]", "model.coarse_depth": 8, "model.fine_widths": "[8,8]"}
-OPTIONS = TrainOptions(device="cpu", overrides={**SETTINGS, **SMALL})
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return demo.draw_beetles(tmp_path_factory.mktemp("beetles"), "pronotum", n=9, seed=0, size=(192, 144))
-
-
-@pytest.fixture(scope="module")
-def serial(data, tmp_path_factory):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return crossvalidation.crossvalidate(data, tmp_path_factory.mktemp("serial") / "run", OPTIONS, n_folds=3)
-    finally:
-        torch.set_num_threads(threads)
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_workers_give_the_same_to_the_last_bit_though_one_is_killed(data, serial, tmp_path):
+def test_workers_give_the_same_to_the_last_bit_though_one_is_killed(beetles, serial, tmp_path):
     from pronotum.cluster import Cluster
 
     killed, done = [], threading.Event()
@@ -56,11 +38,12 @@ def test_workers_give_the_same_to_the_last_bit_though_one_is_killed(data, serial
     killer.start()
     try:
         with Cluster(workers=2) as engine:
-            found = crossvalidation.crossvalidate(data, tmp_path / "run", OPTIONS, n_folds=3, engine=engine)
+            found = crossvalidation.crossvalidate(beetles, tmp_path / "run", OPTIONS, n_folds=N_FOLDS, engine=engine)
     finally:
         done.set()
         killer.join()
+    expected = serial[1]
     assert killed
-    np.testing.assert_array_equal(found.predicted, serial.predicted)
-    np.testing.assert_array_equal(found.certainty.confidence, serial.certainty.confidence)
-    np.testing.assert_array_equal(found.folds, serial.folds)
+    np.testing.assert_array_equal(found.predicted, expected.predicted)
+    np.testing.assert_array_equal(found.certainty.confidence, expected.certainty.confidence)
+    np.testing.assert_array_equal(found.folds, expected.folds)

@@ -83,3 +83,10 @@ def test_modes_are_apart_and_highest_first():
     places, scores = modes(gaussian_map((60, 60, 1.0), (160, 100, 3.0))[None], STRIDE, n=2)
     assert np.linalg.norm(places[0] - [[160, 100], [60, 60]], axis=1).max() < STRIDE
     assert scores[0, 0] > scores[0, 1]
+
+
+def test_where_a_network_puts_all_landmarks_in_one_place_its_maps_stay_as_they_are():
+    shapes = np.random.default_rng(0).normal(size=(9, 4, 2)) * 10
+    maps = np.full((4, 12, 16), -9.0)
+    maps[:, 5, 7] = -0.1
+    np.testing.assert_array_equal(reconcile(maps, ShapePrior.fit(shapes, 2.0), 4), maps)

@@ -87,10 +87,12 @@ class Architecture:
             they are.
         choose: (config, (N, K, 2) landmarks) -> positions of the only specimens it needs to see, where it keeps a few
             as they are instead of learning from all; None where it learns from all.
+        areas: how large the picture may be that it looks at first, px in all, the usual one first, where there is a
+            choice: both ways to configure it then take one more argument, `area`.
     """
 
     name: str
-    configure: Callable[[int, list[tuple[int, int]]], BaseModel]
+    configure: Callable[..., BaseModel]
     read_config: Callable[[Any], BaseModel]
     build: Callable[[Any], Any]
     trainer: Callable[[Any, Examples, Any, Tensor, Tensor, torch.device], Trainer]
@@ -99,8 +101,9 @@ class Architecture:
     adapt: Callable[[Any, Any], BaseModel] = lambda new, earlier: new
     fresh: tuple[str, ...] = ()
     least: int = MIN_SPECIMENS
-    configure_posed: Callable[[int, list[tuple[int, int]], list[tuple[int, int]]], BaseModel] | None = None
+    configure_posed: Callable[..., BaseModel] | None = None
     choose: Callable[[Any, FloatArray], NDArray[np.intp]] | None = None
+    areas: tuple[int, ...] = ()
 
     def preset(self, name: str | None) -> BaseModel:
         """Settings by name; None takes the default.

@@ -17,6 +17,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from pronotum import ranks
 from pronotum.augment import Augmentation, about, move, sample_linear, uniform, warp
 from pronotum.channels import OFFSET, VERSIONS, grey, recolour, sample_offsets
 from pronotum.models.architecture import Architecture
@@ -171,7 +172,7 @@ def coordinate_loss(outputs: Tensor, wanted: Tensor) -> Tensor:
     """
     missing = wanted.isnan()
     difference = outputs - torch.where(missing, outputs.detach(), wanted)
-    return difference.square().sum() / (~missing).sum().clamp(min=1)
+    return difference.square().sum() / ranks.mean_count(~missing)
 
 
 def losses_of(outputs: Tensor, wanted: Tensor, frame: tuple[int, int]) -> Losses:
@@ -268,12 +269,14 @@ class EBNetTrainer:
         for rows in torch.split(learn[order], self.settings.batch):
             pictures, points = self._batch(rows, generator)
             wanted = normalise(points, self.model.config.frame)
-            outputs = self.model(pictures.contiguous(memory_format=torch.channels_last))
+            pictures, wanted = ranks.share(pictures, wanted)
+            outputs = ranks.through(self.model)(pictures.contiguous(memory_format=torch.channels_last))
             answers.append(outputs.detach())
             targets.append(wanted)
             yield coordinate_loss(outputs, wanted)
         # The loop comes back here after the last step of the epoch.
-        learnt = losses_of(torch.cat(answers), torch.cat(targets), self.model.config.frame)
+        shown = ranks.gathered(torch.cat(answers)), ranks.gathered(torch.cat(targets))
+        learnt = losses_of(*shown, self.model.config.frame)
         self.heard.append(EpochLosses(learnt, self.losses_of_rows(watch) if len(watch) else None))
 
     def _batch(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -339,7 +342,7 @@ def _at_rest(network: nn.Module) -> Iterator[None]:
 ARCHITECTURES = tuple(
     Architecture(
         name=f"ebnet{number}",
-        configure=lambda n_landmarks, sizes, number=number: EBNetConfig.variant(number, n_landmarks),  # type: ignore[misc]
+        configure=lambda n_landmarks, sizes, number=number: EBNetConfig.variant(number, n_landmarks),
         read_config=EBNetConfig.model_validate,
         build=EBNet,
         trainer=EBNetTrainer,

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from pronotum import poses
+from pronotum import poses, ranks
 from pronotum.landmarks import FloatArray
 from pronotum.models.unet import UNet, cell_centres
 
@@ -186,8 +186,8 @@ def finder_loss(maps: Tensor, heat: Tensor, size: Tensor, direction: Tensor, cou
     centre = heat >= 1.0
     present = (1 - probability).square() * torch.log(probability) * centre
     absent = (1 - heat) ** 4 * probability.square() * torch.log(1 - probability) * ~centre
-    focal = -(present + absent).sum() / centre.sum().clamp(min=1)
-    n = counts.sum().clamp(min=1)
+    focal = -(present + absent).sum() / ranks.mean_count(centre)
+    n = ranks.mean_count(counts)
     sizes = ((maps[:, 1] - size).abs() * counts).sum() / n
     entropy = -(direction * torch.log_softmax(maps[:, 2:], 1)).sum(1)
     return focal + sizes + (entropy * counts).sum() / n

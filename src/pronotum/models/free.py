@@ -10,11 +10,13 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from pronotum import ranks
 from pronotum.augment import relight
+from pronotum.errors import UserError
 from pronotum.landmarks import FloatArray
 from pronotum.models.architecture import Answer, Architecture
 from pronotum.models.finder import Finder, FinderConfig, finder_loss, targets
-from pronotum.models.heatmap import FRAME_STEP, HeatmapConfig, HeatmapModel, frame_of
+from pronotum.models.heatmap import FRAME_AREA, FRAME_AREAS, FRAME_STEP, HeatmapConfig, HeatmapModel, frame_of
 from pronotum.models.heatmap_training import PRESETS, HeatmapTrainer, HeatmapTraining, one_cycle
 from pronotum.models.scenes import compose
 from pronotum.models.stage import Stage
@@ -38,10 +40,14 @@ class FreeConfig(BaseModel):
 
     @classmethod
     def for_specimens(
-        cls, n_landmarks: int, photographs: list[tuple[int, int]], boxes: list[tuple[int, int]]
+        cls,
+        n_landmarks: int,
+        photographs: list[tuple[int, int]],
+        boxes: list[tuple[int, int]],
+        area: int = FRAME_AREA,
     ) -> FreeConfig:
         """Choose the sizes of pictures from those of the photographs and of the specimens' boxes on them, px."""
-        upright = HeatmapConfig.for_photographs(n_landmarks, boxes)
+        upright = HeatmapConfig.for_photographs(n_landmarks, boxes, area)
         frame = frame_of(photographs, FINDER_AREA, FRAME_STEP)
         return cls(upright=upright, finder=FinderConfig(frame=frame))
 
@@ -138,6 +144,9 @@ class FreeTrainer:
     def stages(self) -> list[Stage]:
         """Finder, coarse, fine, perhaps finest."""
         assert self.examples.wholes is not None
+        if self.settings.finder_batch < ranks.count():
+            found = f"{ranks.count()} processes for batches of {self.settings.finder_batch} scenes"
+            raise UserError("torchrun", found=found, remedy=f"--set finder_batch={ranks.count()}")
         self.model.shape.copy_(torch.from_numpy(self.examples.wholes.shape))
         self.model.partners.copy_(torch.tensor(self.examples.wholes.partners))
         upright = HeatmapTrainer(
@@ -166,8 +175,8 @@ class FreeTrainer:
             wanted = [torch.stack(one) for one in zip(*(targets(config, found) for _, found in scenes), strict=True)]
             pictures = torch.stack([picture for picture, _ in scenes]).to(self.device)
             pictures = relight(pictures, self.settings.augmentation, generator)
-            maps = self.model.finder(pictures.contiguous(memory_format=torch.channels_last))
-            heat, size, direction, counts = (one.to(self.device) for one in wanted)
+            pictures, heat, size, direction, counts = ranks.share(pictures, *(one.to(self.device) for one in wanted))
+            maps = ranks.through(self.model.finder)(pictures.contiguous(memory_format=torch.channels_last))
             yield finder_loss(maps, heat, size, direction, counts)
 
 
@@ -182,5 +191,6 @@ ARCHITECTURES = (
         presets=FREE_PRESETS,
         default="standard",
         fresh=("upright.prior_", "shape", "partners"),
+        areas=FRAME_AREAS,
     ),
 )

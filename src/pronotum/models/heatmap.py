@@ -19,6 +19,7 @@ from pronotum.morphometrics.shape_prior import ShapePrior, reconcile
 from pronotum.pictures import shrink
 
 FRAME_AREA = 256 * 192
+FRAME_AREAS = (FRAME_AREA, FRAME_AREA // 2, 2 * FRAME_AREA)
 FRAME_STEP = 64
 MAX_MAGNIFICATION = 4.0
 MIN_MAGNIFICATION = 2.0
@@ -78,15 +79,15 @@ class HeatmapConfig(BaseModel):
     fine_depth: int = 48
 
     @classmethod
-    def for_photographs(cls, n_landmarks: int, sizes: list[tuple[int, int]]) -> HeatmapConfig:
+    def for_photographs(cls, n_landmarks: int, sizes: list[tuple[int, int]], area: int = FRAME_AREA) -> HeatmapConfig:
         """Choose the pictures' sizes from those of the photographs (width, height).
 
-        The frame is the one of about 256x192 px in area that shows the median photograph largest. The detail
+        The frame is the one of this area (px) at most that shows the median photograph largest. The detail
         picture is up to four times as fine, but not much finer than the photographs themselves. Where these are
         finer still, the last windows are cut at the resolution of the median photograph.
         """
         width, height = np.median(np.array(sizes), axis=0)
-        frame = frame_of(sizes, FRAME_AREA, FRAME_STEP)
+        frame = frame_of(sizes, area, FRAME_STEP)
         native = max(width / frame[0], height / frame[1])
         magnification = min(MAX_MAGNIFICATION, max(MIN_MAGNIFICATION, native))
         chosen = cls(

@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from pronotum import bending
+from pronotum import bending, ranks
 from pronotum.augment import (
     WINDOW_MARGIN,
     Augmentation,
@@ -30,7 +30,7 @@ from pronotum.augment import (
 )
 from pronotum.models.architecture import Architecture
 from pronotum.models.classical import choose_references
-from pronotum.models.heatmap import HeatmapConfig, HeatmapModel, rescale
+from pronotum.models.heatmap import FRAME_AREAS, HeatmapConfig, HeatmapModel, rescale
 from pronotum.models.stage import Stage
 from pronotum.models.unet import UNet, decode, heatmap_loss
 from pronotum.pictures import Examples
@@ -188,8 +188,8 @@ class HeatmapTrainer:
             frames = self.examples.frames[self._at(index)].to(self.device)
             pictures = warp(frames, matrices.to(self.device), frame, displacements) / 255
             pictures = paste(relight(pictures, augmentation, generator), self.settings.paste, generator)
-            log_maps = self.model.coarse(pictures.contiguous(memory_format=torch.channels_last))
-            targets = points.to(self.device)
+            pictures, targets = ranks.share(pictures, points.to(self.device))
+            log_maps = ranks.through(self.model.coarse)(pictures.contiguous(memory_format=torch.channels_last))
             yield heatmap_loss(log_maps, targets, stride=self.model.coarse.stride, sigma=self.settings.sigma)
 
     def _bend(self, points: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
@@ -280,8 +280,9 @@ class HeatmapTrainer:
             warp(cut.to(self.device), matrices, (window, window)) / 255, self.settings.augmentation, generator
         )
         targets = move(matrices, (points - corner).to(self.device)[:, None])
-        log_maps = network(crops.contiguous(memory_format=torch.channels_last))
-        own = log_maps[torch.arange(n, device=self.device), channel.to(self.device)][:, None]
+        crops, targets, channel = ranks.share(crops, targets, channel.to(self.device))
+        log_maps = ranks.through(network)(crops.contiguous(memory_format=torch.channels_last))
+        own = log_maps[torch.arange(len(crops), device=self.device), channel][:, None]
         return heatmap_loss(own, targets, stride=network.stride, sigma=sigma)
 
     def _at(self, index: Tensor) -> Tensor:
@@ -355,5 +356,6 @@ ARCHITECTURES = (
         presets=PRESETS,
         default="standard",
         fresh=("prior_", "guide."),
+        areas=FRAME_AREAS,
     ),
 )

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pronotum import ranks
+
 GROUPS = 8
 
 
@@ -136,7 +138,7 @@ def heatmap_loss(log_maps: Tensor, targets: Tensor, *, stride: int, sigma: float
         sigma: standard deviation of the Gaussian, px.
 
     Returns:
-        Mean over the landmarks that count (zero when none does).
+        Mean over the landmarks that count (zero when none does); see `ranks.mean_count` for several processes.
     """
     height, width = log_maps.shape[-2:]
     x = cell_centres(width, stride, log_maps.device)
@@ -151,4 +153,4 @@ def heatmap_loss(log_maps: Tensor, targets: Tensor, *, stride: int, sigma: float
     entropy = -torch.einsum("...hw,...w,...h->...", log_maps, gaussian_x, gaussian_y)
     distance = (expectation(log_maps, stride) - known).abs().sum(-1)
     per_landmark = torch.where(counted, entropy + 0.25 * distance, torch.zeros_like(entropy))
-    return per_landmark.sum() / counted.sum().clamp(min=1)
+    return per_landmark.sum() / ranks.mean_count(counted)

@@ -151,6 +151,8 @@ def reconcile(
     doubt = np.full(len(points), float(stride))
     combined = log_maps
     for _ in range(iterations):
+        if len(points) > 1 and not np.ptp(points, axis=0).any():
+            break  # all landmarks in one place: of a network that has learnt nothing; no shape is like that
         expected, spread = prior.expected(points, doubt)
         spread = trust**2 * spread + stride**2 * np.eye(2)
         inverse = np.linalg.inv(spread)
