@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pronotum import cli_convert, cli_desk, cli_doctor, cli_models, cli_reproduce, cli_verify
+from pronotum import cli_convert, cli_desk, cli_doctor, cli_models, cli_reproduce, cli_survey, cli_verify
 from pronotum.cli_parts import (
     AsJson,
     ClusterAddress,
@@ -67,6 +67,7 @@ app.command()(cli_verify.verify)
 app.command()(cli_models.export)
 app.add_typer(cli_models.model, name="model")
 app.command()(cli_reproduce.reproduce)
+app.command()(cli_survey.survey)
 
 
 @app.command()
