@@ -83,3 +83,9 @@ def test_modes_are_apart_and_highest_first():
     places, scores = modes(gaussian_map((60, 60, 1.0), (160, 100, 3.0))[None], STRIDE, n=2)
     assert np.linalg.norm(places[0] - [[160, 100], [60, 60]], axis=1).max() < STRIDE
     assert scores[0, 0] > scores[0, 1]
+
+
+def test_maps_that_put_all_landmarks_in_one_place_stay_as_they_are(shapes):
+    maps = np.stack([gaussian_map((100, 80, 1.0))] * 9)
+    combined = reconcile(maps, ShapePrior.fit(shapes, noise=0.5), STRIDE)
+    np.testing.assert_allclose(combined, maps, atol=1e-3)

@@ -20,6 +20,8 @@ from pronotum.morphometrics.superimposition import fit_similarity, mean_shape, s
 
 MAX_PAIRS = 300
 """Poses tried are those of at most this many pairs of landmarks."""
+NO_SIZE = 1e-9
+"""Size, in mean shapes, below which points have no shape."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,14 @@ class ShapePrior:
 
         Returns:
             (K, 2) expected positions and (K, 2, 2) their covariances, in the frame of the points. The covariance
-            is that of the truth about the expectation: shape variation that the others do not explain.
+            is that of the truth about the expectation: shape variation that the others do not explain. Points that
+            give the shape no size (all in one place, as on a blank picture) say nothing: they stay, and count little.
         """
         weights = 1 / (doubt**2 + np.median(doubt) ** 2 + 1e-9)
         pose = fit_similarity(self.mean, points, weights)
-        factor = float(np.hypot(pose[0, 0], pose[1, 0])) or 1e-9
+        factor = float(np.hypot(pose[0, 0], pose[1, 0]))
+        if factor < NO_SIZE:
+            return points, np.broadcast_to(np.eye(2) / NO_SIZE, (len(points), 2, 2))
         residuals = (transform(np.linalg.inv(pose), points) - self.mean).ravel()
         observed = np.repeat((doubt / factor) ** 2, 2)
         precision = np.linalg.inv(self.covariance + np.diag(observed))

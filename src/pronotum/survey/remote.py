@@ -66,22 +66,29 @@ def fetch(location: str, target: Path) -> None:
 
 
 def walk(location: str) -> Iterator[str]:
-    """URLs of all files below a URL, in natural order; of each folder in turn, so that memory holds but one.
+    """URLs of all files below a URL but hidden ones, in natural order; folder by folder: memory holds one of them.
 
     Raises:
         UserError: it cannot be listed.
     """
     system, inside = _opened(location)
     try:
-        below = system.walk(inside, detail=False, on_error="raise")
-        for folder, folders, files in below:
-            folders.sort(key=natural_key)
-            for name in sorted(files, key=natural_key):
-                if name:
-                    yield system.unstrip_protocol(f"{folder.rstrip('/')}/{name}")
+        yield from (system.unstrip_protocol(name) for name in _below(system, inside))
     except Exception as error:  # noqa: BLE001 - as above
         remedy = "check the address, or give a list of the photographs"
         raise UserError(location, found=f"cannot be listed: {_said(error)}", remedy=remedy) from None
+
+
+def _below(system: Any, folder: str) -> Iterator[str]:
+    """Not fsspec's own walk, which passes over folders that cannot be listed."""
+    found = {str(one["name"]).rstrip("/"): one["type"] for one in system.ls(folder, detail=True)}
+    names = {path: path.rpartition("/")[2] for path in found if path != folder.rstrip("/")}
+    shown = [path for path, name in names.items() if name and not name.startswith(".")]
+    paths = sorted(shown, key=lambda path: natural_key(names[path]))
+    yield from (path for path in paths if found[path] != "directory")
+    for path in paths:
+        if found[path] == "directory":
+            yield from _below(system, path)
 
 
 def _opened(location: str) -> tuple[Any, str]:
