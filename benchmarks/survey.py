@@ -34,12 +34,7 @@ from pronotum.cluster import Cluster
 
 SIZE = (192, 144)
 DRAWN = 200
-TINY = {
-    **{"model.frame": "[64,48]", "model.detail": "[96,72]", "model.window": "32", "model.passes": "1"},
-    **{"model.coarse_widths": "[8,16,16]", "model.coarse_depth": "16", "model.coarse_stride": "2"},
-    **{"model.fine_widths": "[8,8]", "model.fine_depth": "8"},
-    **{"coarse_steps": 300, "fine_steps": 50, "coarse_epochs": 1, "fine_epochs": 1},
-}
+TINY = {"model.frame": "[64,48]", "model.hidden": "64", "epochs": "10"}
 SAMPLE_SECONDS = 0.5
 
 
@@ -48,7 +43,7 @@ def prepare(out: Path, n: int, seed: int) -> tuple[Path, Path]:
     run, photographs = out / "run", out / "photographs"
     if not (run / "model.safetensors").exists():
         data = demo.draw_beetles(out / "learnt", "pronotum", n=40, seed=seed, size=SIZE)
-        workflows.train(data, run, workflows.TrainOptions(device="cpu", held_out=0.0, overrides=TINY))
+        workflows.train(data, run, workflows.TrainOptions(device="cpu", held_out=0.0, overrides=TINY, model="ebnet1"))
     if not photographs.exists():
         drawn = demo.draw_beetles(out / "drawn", "pronotum", n=DRAWN, seed=seed + 1, size=SIZE).photographs
         pictures = [Image.open(path).convert("RGB") for path in drawn]

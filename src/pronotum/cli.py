@@ -450,7 +450,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        typer.echo("interrupted; a training goes on with --resume", err=True)
+        typer.echo("interrupted; a training goes on with --resume, what is done in parts by the same command", err=True)
         sys.exit(130)
 
 
