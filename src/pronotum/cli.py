@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pronotum import cli_convert, cli_desk, cli_doctor, cli_models, cli_reproduce, cli_tune, cli_verify
+from pronotum import cli_convert, cli_desk, cli_doctor, cli_models, cli_reproduce, cli_survey, cli_tune, cli_verify
 from pronotum.cli_parts import (
     AsJson,
     ClusterAddress,
@@ -70,6 +70,7 @@ app.command()(cli_models.export)
 app.add_typer(cli_models.model, name="model")
 app.command()(cli_reproduce.reproduce)
 app.command()(cli_tune.tune)
+app.command()(cli_survey.survey)
 
 
 @app.command()

@@ -53,7 +53,7 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def sweep(folder: Path) -> None:
-    """Remove what writers that were killed have left half written in a folder."""
-    for path in folder.glob(f".*{PART}*"):
+def sweep(folder: Path, stem: str = "*") -> None:
+    """Remove what writers that were killed have left half written in a folder, of one file or of all."""
+    for path in folder.glob(f".{stem}{PART}*"):
         path.unlink(missing_ok=True)

@@ -178,21 +178,22 @@ def predict(
 
     Args:
         model: trained, in evaluation mode, on the device.
-        photographs: files; decoded in background threads while the networks work.
+        photographs: files; decoded in background threads while the networks work, unless torch may use one core only.
         device: where to put the pictures.
         batch: photographs per step, fewer where they are large.
 
     Yields:
         for each photograph the prediction, or the error that says why it cannot be opened.
     """
-    groups = _groups(pictures.stream(photographs, model.config.picture), batch_size(model, batch))
+    threads = 0 if _alone(device) else pictures.THREADS
+    groups = _groups(pictures.stream(photographs, model.config.picture, threads=threads), batch_size(model, batch))
     for answers in _in_threads(lambda group: _answer(model, group, device), groups, device):
         yield from answers
 
 
 def _in_threads(task: Callable[[In], Out], items: Iterable[In], device: torch.device) -> Iterator[Out]:
     """A task for every item, in order: on a CPU several side by side, each on one core."""
-    if device.type != "cpu":
+    if device.type != "cpu" or _alone(device):
         yield from map(task, items)
         return
     # Small networks use several cores better side by side, each on one, than together.
@@ -209,6 +210,11 @@ def _in_threads(task: Callable[[In], Out], items: Iterable[In], device: torch.de
                 yield waiting.popleft().result()
     finally:
         torch.set_num_threads(threads)
+
+
+def _alone(device: torch.device) -> bool:
+    """Whether one core has to do: that of a worker among others, which would be in their way on theirs."""
+    return device.type == "cpu" and torch.get_num_threads() == 1
 
 
 Item = tuple[Path, pictures.Picture | UnreadablePhotograph]

@@ -111,7 +111,7 @@ def stream(
 ) -> Iterator[tuple[Path, Picture | images.UnreadablePhotograph]]:
     """Fit photographs in background threads, in order, no more than `ahead` of them at a time, fewer if large.
 
-    `matrices` goes with `paths`; see `fit`.
+    Without `threads` each is fitted when it is asked for. `matrices` goes with `paths`; see `fit`.
 
     Yields:
         each path with its picture, or with the error that says why it cannot be opened.
@@ -123,6 +123,9 @@ def stream(
         except images.UnreadablePhotograph as error:
             return error
 
+    if not threads:
+        yield from ((path, attempt(path, matrix)) for path, matrix in zip(paths, matrices, strict=False))
+        return
     ahead = max(2, min(ahead, AHEAD_BYTES // (3 * wanted[0] * wanted[1])))
     with ThreadPoolExecutor(threads) as pool:
         waiting: list[tuple[Path, Future[Picture | images.UnreadablePhotograph]]] = []
