@@ -10,9 +10,13 @@ import numpy as np
 
 from pronotum import geometry, images, pictures, poses
 from pronotum.data import Dataset
+from pronotum.errors import UserError
 from pronotum.landmarks import FloatArray
 from pronotum.models.architecture import Architecture
 from pronotum.pictures import Examples
+
+NO_POSE = "no two landmarks at different places, so that size and direction cannot be told"
+POSE_REMEDY = "digitise at least two, or take --pose upright"
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +26,7 @@ class Prepared:
     Attributes:
         examples: pictures and landmarks.
         kept: positions in the data of those that could be read.
-        failed: the errors of the others.
+        failed: why the others could not be used.
         points: (n, K, 2) landmarks of those kept, px of what the model takes a photograph to be: the photograph, or the
             upright picture of the specimen.
         sizes: (n,) width and height of it.
@@ -30,7 +34,7 @@ class Prepared:
 
     examples: Examples
     kept: list[int]
-    failed: list[images.UnreadablePhotograph]
+    failed: list[UserError]
     points: FloatArray
     sizes: list[tuple[int, int]]
 
@@ -42,6 +46,8 @@ def configure(kind: Architecture, data: Dataset) -> Any:
     shape = poses.upright_shape(data.points)
     lengths = poses.sizes(poses.poses(data.points, shape))
     boxes = [poses.Upright(shape).box(float(length)) for length in lengths if np.isfinite(length)]
+    if not boxes:
+        raise UserError(data.source[0], found=f"{NO_POSE} in every specimen", remedy=POSE_REMEDY)
     rounded = [(max(1, round(width)), max(1, round(height))) for width, height in boxes]
     return kind.configure_posed(data.scheme.n_landmarks, list(data.sizes), rounded)
 
@@ -50,10 +56,12 @@ def prepare(kind: Architecture, data: Dataset, config: Any, progress: Callable[[
     """Decode training photographs once; `progress` is called with the number done and the total."""
     if kind.configure_posed is None:
         examples, kept, failed = _load(data, config, None, progress)
-        return Prepared(examples, kept, failed, data.points[kept], [data.sizes[at] for at in kept])
+        return Prepared(examples, kept, [*failed], data.points[kept], [data.sizes[at] for at in kept])
     shape = poses.upright_shape(data.points)
     posed = poses.poses(data.points, shape)
-    usable = np.flatnonzero(np.isfinite(posed).all((1, 2)))
+    told = np.isfinite(posed).all((1, 2))
+    usable = np.flatnonzero(told)
+    without = [UserError(data.names[at], found=NO_POSE, remedy=POSE_REMEDY) for at in np.flatnonzero(~told)]
     upright = poses.Upright(shape).from_photograph(posed[usable], config.picture)
     examples, kept, failed = _load(data.subset(usable), config, list(upright), progress)
     chosen = usable[kept]
@@ -61,7 +69,7 @@ def prepare(kind: Architecture, data: Dataset, config: Any, progress: Callable[[
     wholes, _ = pictures.whole(photographs, posed[chosen], shape, config.finder.frame)
     points = geometry.transform(upright[kept], data.points[chosen])
     sizes = [config.picture] * len(chosen)
-    return Prepared(replace(examples, wholes=wholes), chosen.tolist(), failed, points, sizes)
+    return Prepared(replace(examples, wholes=wholes), chosen.tolist(), [*without, *failed], points, sizes)
 
 
 def _load(

@@ -22,6 +22,10 @@ MAX_PAIRS = 300
 """Poses tried are those of at most this many pairs of landmarks."""
 
 
+COLLAPSED, UNCERTAIN = 1e-9, 1e12
+"""Size, as a share of the mean shape's, at which a configuration has none; variance of what nothing is known of."""
+
+
 @dataclass(frozen=True)
 class ShapePrior:
     """Mean and covariance of superimposed configurations.
@@ -58,11 +62,14 @@ class ShapePrior:
 
         Returns:
             (K, 2) expected positions and (K, 2, 2) their covariances, in the frame of the points. The covariance
-            is that of the truth about the expectation: shape variation that the others do not explain.
+            is that of the truth about the expectation: shape variation that the others do not explain. Where the points
+            lie at one place, in which no shape can be seen, they are expected there, with next to no certainty.
         """
         weights = 1 / (doubt**2 + np.median(doubt) ** 2 + 1e-9)
         pose = fit_similarity(self.mean, points, weights)
-        factor = float(np.hypot(pose[0, 0], pose[1, 0])) or 1e-9
+        factor = float(np.hypot(pose[0, 0], pose[1, 0]))
+        if not factor > COLLAPSED:
+            return np.array(points), np.tile(UNCERTAIN * np.eye(2), (len(points), 1, 1))
         residuals = (transform(np.linalg.inv(pose), points) - self.mean).ravel()
         observed = np.repeat((doubt / factor) ** 2, 2)
         precision = np.linalg.inv(self.covariance + np.diag(observed))
