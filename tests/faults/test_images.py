@@ -19,6 +19,7 @@ from pronotum.images import UnreadablePhotograph
 from pronotum.synthetic import draw
 
 from .conftest import FULL
+from .mutations import flipped, header_flipped, longer, overwritten, spliced, truncated
 from .reading import read_all
 
 CASES = 1000 if FULL else 150
@@ -98,42 +99,6 @@ class Case:
     same: bool
 
 
-def truncated(content: bytes, drawn: random.Random) -> bytes:
-    return content[: drawn.randrange(len(content))]
-
-
-def flipped(content: bytes, drawn: random.Random) -> bytes:
-    changed = bytearray(content)
-    for _ in range(drawn.choice((1, 1, 4, 32))):
-        changed[drawn.randrange(len(changed))] ^= 1 << drawn.randrange(8)
-    return bytes(changed)
-
-
-def header_flipped(content: bytes, drawn: random.Random) -> bytes:
-    changed = bytearray(content)
-    for _ in range(drawn.choice((1, 2, 4))):
-        changed[drawn.randrange(min(400, len(changed)))] = drawn.choice((0, 255, drawn.randrange(256)))
-    return bytes(changed)
-
-
-def overwritten(content: bytes, drawn: random.Random) -> bytes:
-    """A block of zeros, as a broken disk or memory card leaves it."""
-    start = drawn.randrange(len(content))
-    length = drawn.choice((16, 512, 4096))
-    return content[:start] + bytes(min(length, len(content) - start)) + content[start + length :]
-
-
-def spliced(content: bytes, drawn: random.Random) -> bytes:
-    """A piece of it twice, as a copy that was interrupted and resumed wrongly."""
-    start, end = sorted((drawn.randrange(len(content)), drawn.randrange(len(content))))
-    return content[:end] + content[start:]
-
-
-def longer(content: bytes, drawn: random.Random) -> bytes:
-    """With something behind its end."""
-    return content + drawn.randbytes(drawn.randrange(1, 5000))
-
-
 MUTATIONS: dict[str, tuple[Callable[[bytes, random.Random], bytes], tuple[str, ...]]] = {
     # For which formats the damage is either harmless or seen: PNG has checksums, others have none.
     "truncated": (truncated, (".jpg", ".png", ".tif")),
@@ -187,6 +152,17 @@ def test_mutated_photographs(whole, note, tmp_path):
     note(len(files), f"mutated photographs read: {refused} refused by name, the others read")
 
 
+@pytest.mark.finding("A PNG in which a bit had changed was read with wrong pixels: nobody compared its checksums.")
+def test_a_png_whose_checksum_does_not_hold_is_refused(whole, tmp_path):
+    content = bytearray(whole["colour.png"])
+    at = content.index(b"IDAT") + 2000
+    content[at] ^= 1
+    path = tmp_path / "flipped.png"
+    path.write_bytes(bytes(content))
+    with pytest.raises(UnreadablePhotograph, match="a checksum in it does not hold"):
+        images.read(path)
+
+
 def png(width: int, height: int, rows: bytes) -> bytes:
     """A PNG, RGB with 8 bits, whatever is in it."""
 
@@ -235,6 +211,7 @@ def jpeg_that_claims(side: int) -> bytes:
     return content[:at] + struct.pack(">HH", side, side) + content[at + 4 :]
 
 
+@pytest.mark.finding("A file of a few bytes that claims 1600 megapixels was given the memory for them.")
 def test_bombs(note, tmp_path):
     made = bombs()
     for name, content in made.items():
@@ -291,6 +268,7 @@ def test_a_broken_exif_block_changes_no_pixel(beetle, seed, note, tmp_path):
     note(1, "broken EXIF blocks")
 
 
+@pytest.mark.finding("A TIFF of denormal numbers ended in an overflow.")
 @pytest.mark.parametrize(
     ("values", "expected"),
     [

@@ -7,6 +7,7 @@ kill may come anywhere, times drawn at random.
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 from collections import Counter
@@ -18,9 +19,12 @@ import pytest
 import safetensors.torch
 import torch
 
+from pronotum import training
 from pronotum.desk.store import Store
+from pronotum.errors import UserError
 from pronotum.formats import tps
-from pronotum.runs import Run
+from pronotum.models import weights
+from pronotum.runs import Run, claim
 
 from .conftest import FULL, SIZE, TINY
 
@@ -207,3 +211,71 @@ def revisions(folder: Path) -> int:
     total = sum(one.history.revision for one in store)
     store.close()
     return total
+
+
+@pytest.mark.finding("The first event after a kill was lost: it was appended to the line that the kill had cut off.")
+def test_an_event_after_a_line_that_was_cut_off_is_kept(tmp_path):
+    run = Run(tmp_path)
+    for rest in ("", '{"event": "epo', '{"event": "epoch", "stage": "coarse"'):
+        run.events.write_text('{"event": "first"}\n' + rest)
+        run.note({"event": "next"})
+        run.note({"event": "next"})
+        assert len(list(run.read_events("first"))) == 1
+        assert len(list(run.read_events("next"))) == 2
+
+
+@pytest.mark.finding("Killed in its first moment, a cross-validation would not begin again: its folder was not empty.")
+def test_what_is_half_written_keeps_nobody_from_beginning_again(tmp_path):
+    (tmp_path / ".crossvalidation-part-x1.json").write_text("{")
+    claim(tmp_path / "crossvalidation.json", {"folds": 3}, "a cross-validation")
+    assert [one.name for one in tmp_path.iterdir()] == ["crossvalidation.json"]
+
+
+@pytest.mark.finding("--resume trained a finished model again, and with other settings overwrote it without a word.")
+def test_a_finished_training_is_not_repeated(beetles, trained, nursery, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    before = {path: path.read_bytes() for path in run.iterdir()}
+    again = nursery.run(run, "train", beetles, "-o", run, "--resume", *TINY, "--json")
+    assert again.code == 0, again.said
+    assert json.loads(again.said)["n_train"] == 6
+    other = nursery.run(run, "train", beetles, "-o", run, "--resume", *TINY, "--seed", 3)
+    assert other.code == 2
+    assert "a finished training with other seed" in other.said
+    assert {path: path.read_bytes() for path in run.iterdir()} == before
+
+
+@pytest.mark.finding("A resumption that was refused had already replaced the settings of the earlier training.")
+def test_a_refused_resumption_changes_nothing(tmp_path):
+    checkpoint, begun = tmp_path / "checkpoint.safetensors", []
+    training.fit([], seed=0, identity="these data", on_begin=lambda: begun.append("first"))
+    weights.save(checkpoint, {}, {"training": json.dumps({"plan": "other", "stage": 0, "epoch": 0, "best_error": 1.0})})
+    with pytest.raises(UserError, match="other settings or other data"):
+        training.fit([], seed=0, checkpoint=checkpoint, resume=True, on_begin=lambda: begun.append("second"))
+    assert begun == ["first"]
+
+
+@pytest.mark.finding("A prediction of thousands of photographs that was killed began with the first one again.")
+def test_a_prediction_goes_on_where_it_was(beetles, trained, nursery, tmp_path):
+    whole = nursery.run(tmp_path / "whole", "predict", trained, beetles, "-o", tmp_path / "whole", watch=False)
+    out = tmp_path / "out"
+    nursery.run(out, "predict", trained, beetles, "-o", out, stop=whole.operations - 8, watch=False)
+    kept = (out / ".predicting.jsonl").read_text().splitlines()
+    assert len(kept) >= 5
+    (out / ".predicting.jsonl").write_text("\n".join(kept[:5]) + "\n" + kept[5][:40])  # four photographs, and a part
+    for picture in (out / "overlays").iterdir():
+        os.utime(picture, (1, 1))
+    again = nursery.run(out, "predict", trained, beetles, "-o", out, watch=False)
+    assert again.code == 0, again.said
+    for name in ("predictions.tps", "predictions.csv", "review.csv"):
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    old = {picture.name for picture in (out / "overlays").iterdir() if picture.stat().st_mtime == 1}
+    assert old == {f"b{number}.jpg.png" for number in (1, 2, 3, 4)}
+    (out / ".predicting.jsonl").write_text("\n".join([kept[0], *kept[1:5]]) + "\n")
+    changed = tmp_path / "changed"
+    shutil.copytree(beetles, changed)
+    shutil.copyfile(beetles / "b1.jpg", changed / "b2.jpg")
+    fresh = nursery.run(out, "predict", trained, changed, "-o", out, watch=False)
+    assert fresh.code == 0
+    rows = (out / "predictions.csv").read_text().splitlines()
+    assert [row.split(",")[3:5] for row in rows[1:9]] == [row.split(",")[3:5] for row in rows[9:17]]
