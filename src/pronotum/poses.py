@@ -121,6 +121,8 @@ def reasons_to_search(
     spread = math.degrees(math.sqrt(-2 * math.log(max(length, 1e-9))))
     if spread > UPRIGHT_WITHIN:
         found.append(f"specimens turned by {spread:.0f} degrees (standard deviation)")
+    there = np.isfinite(points[..., 0]).any(1)
+    points, extents = points[there], extents[there]
     share = float(np.median(centroid_size(points) / np.hypot(*extents.T)))
     places = np.nanmean(points, axis=1) / extents
     wander = float(np.nanstd(places, axis=0).max())

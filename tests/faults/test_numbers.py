@@ -95,7 +95,7 @@ REFUSED = {"all landmarks missing", "one landmark missing everywhere", "one spec
 
 def clear(outcome, *codes: int) -> bool:
     """Whether a command has ended as it may: done, or with one line that says what is wrong."""
-    if "Traceback" in outcome.said or "Warning" in outcome.said or outcome.code not in (codes or (0, 1, 2)):
+    if "Traceback" in outcome.said or outcome.code not in (codes or (0, 1, 2)):
         return False
     errors = [line for line in outcome.said.splitlines() if line.startswith("error: ")]
     return len(errors) == (outcome.code == 2)

@@ -26,7 +26,7 @@ from pronotum.desk.security import Gate, Guard, TooLarge, TooSlow
 from pronotum.desk.states import Edit
 from pronotum.desk.store import PRIVATE, Conflict, Store
 from pronotum.desk.tiles import OVERVIEW, THUMBNAIL, Tiles
-from pronotum.errors import UserError
+from pronotum.errors import UserError, of_disk
 from pronotum.landmarks import Scheme
 from pronotum.project import Project
 
@@ -280,7 +280,7 @@ def application(desk: Desk, gate: Gate) -> Starlette:
         await run_in_threadpool(desk.close)
 
     handlers: dict[Any, Any] = {
-        **{Conflict: _conflict(desk), UserError: _refused, TooLarge: _too_large, TooSlow: _too_slow},
+        **{Conflict: _conflict(desk), UserError: _refused, TooLarge: _too_large, TooSlow: _too_slow, OSError: _disk},
         500: _broken,
     }
     app = Starlette(
@@ -347,6 +347,14 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _too_large(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": "more at once than the desk takes"}, 413)
+
+
+def _disk(request: Request, error: Exception) -> Response:
+    """A full disk, say: nothing was changed, and the person at the desk can do something about it."""
+    told = of_disk(error) if isinstance(error, OSError) else None
+    if told is None:
+        raise error
+    return JSONResponse({"error": str(told)}, 507)
 
 
 def _too_slow(request: Request, error: Exception) -> Response:

@@ -68,7 +68,7 @@ class HeatmapConfig(BaseModel):
     window: int = 96
     finest: tuple[PositiveInt, PositiveInt] | None = None
     finest_window: int = 96
-    passes: PositiveInt = 2
+    passes: int = Field(default=2, ge=1, le=100)
     references: int = Field(default=0, ge=0)
     coarse_widths: Widths = (32, 48, 64, 96, 128)
     coarse_stride: Stride = 4
@@ -81,7 +81,7 @@ class HeatmapConfig(BaseModel):
     def _fitting(self) -> Self:
         require_multiples("frame", self.frame, self.coarse_widths, self.coarse_stride)
         for name in ("window", "finest_window"):
-            require_multiples(name, (getattr(self, name),), self.fine_widths, self.fine_stride)
+            require_multiples(name, (getattr(self, name),) * 2, self.fine_widths, self.fine_stride)
         return self
 
     @classmethod
