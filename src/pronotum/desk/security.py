@@ -134,6 +134,8 @@ class Guard:
         host = headers.get("host", "")
         if not self.gate.knows_host(host):
             return 421, "this desk answers under its own address only"
+        if not scope["path"].isprintable():
+            return 400, "no such address"
         length = headers.get("content-length", "0")
         if not length.isdecimal():
             return 400, "no such length"
