@@ -63,8 +63,9 @@ LIMITS = """## What this does not show
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """One dictionary per test."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    """One dictionary per test, as it ended last."""
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return list({(one["file"], one["test"]): one for one in lines}.values())
 
 
 def page(tests: list[dict[str, Any]]) -> Iterator[str]:
@@ -79,6 +80,9 @@ def page(tests: list[dict[str, Any]]) -> Iterator[str]:
     passed = sum(one["outcome"] == "passed" for one in tests)
     left_out = [one for one in tests if one["outcome"] == "skipped"]
     failed = [one for one in tests if one["outcome"] == "failed"]
+    if not all(one.get("full") for one in tests if one["file"] != "fuzz"):
+        yield "**This is of a bounded run, and of the tests named here only**: all of it takes hours (`scripts/soak`)."
+        yield ""
     yield f"{passed} tests passed, {len(failed)} failed, {len(left_out)} were skipped."
     for file, (title, text) in POINTS.items():
         own = [one for one in tests if one["file"] == file]

@@ -59,6 +59,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         "test": report.nodeid.split("::", 1)[1],
         "outcome": report.outcome,
         "seconds": report.duration,
+        "full": FULL,
         **dict(report.user_properties),
     }
     if report.skipped:
