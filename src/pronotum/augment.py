@@ -29,15 +29,15 @@ class Augmentation(BaseModel):
         mirror: share of pictures that are mirrored, where the scheme says that they may be (`Scheme.mirror`).
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    rotation: float = 20.0
-    scale: float = 0.2
-    shift: float = 0.08
-    gain: float = 0.35
-    offset: float = 0.12
-    noise: float = 0.02
-    blur: float = 0.2
+    rotation: float = Field(default=20.0, ge=0)
+    scale: float = Field(default=0.2, ge=0, lt=1)
+    shift: float = Field(default=0.08, ge=0)
+    gain: float = Field(default=0.35, ge=0)
+    offset: float = Field(default=0.12, ge=0)
+    noise: float = Field(default=0.02, ge=0)
+    blur: float = Field(default=0.2, ge=0, le=1)
     mirror: float = Field(default=0.5, ge=0, le=1)
 
 

@@ -45,7 +45,7 @@ from pronotum.cli_parts import (
     print_json,
     progress,
 )
-from pronotum.errors import UserError
+from pronotum.errors import UserError, of_disk
 
 if TYPE_CHECKING:
     from pronotum import landmarking, workflows
@@ -461,11 +461,17 @@ def info(as_json: AsJson = False) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command; a user's mistake becomes one line and exit code 2."""
+    """Run a command; a user's mistake, or a disk's, becomes one line and exit code 2."""
     try:
         app(list(arguments) if arguments is not None else None)
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        told = of_disk(error)
+        if told is None:
+            raise
+        typer.echo(f"error: {told}", err=True)
         sys.exit(2)
 
 

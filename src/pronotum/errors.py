@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 
@@ -33,6 +36,38 @@ def _rebuilt(kind: type[UserError], text: str, known: dict[str, Any]) -> UserErr
     error = kind.__new__(kind, text)
     error.__dict__.update(known)
     return error
+
+
+_CHANGE = "choose another folder, or ask for the right to write there"
+_AGAIN = "then repeat the command; what is finished is not done again"
+_OF_DISK = {
+    errno.ENOSPC: f"free some space, {_AGAIN}",
+    errno.EDQUOT: f"free some space, {_AGAIN}",
+    errno.EFBIG: f"ask for a larger limit of file sizes, {_AGAIN}",
+    errno.EROFS: _CHANGE,
+    errno.EACCES: _CHANGE,
+    errno.EPERM: _CHANGE,
+    errno.ENOTDIR: "choose another name for the results",
+    errno.EISDIR: "choose another name for the results",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOENT: f"see whether the drive is still there, {_AGAIN}",
+    errno.EIO: f"see whether the drive is sound, {_AGAIN}",
+    errno.ESTALE: f"see whether the network drive is still there, {_AGAIN}",
+    errno.ETIMEDOUT: f"see whether the network drive is still there, {_AGAIN}",
+    errno.ENODEV: f"see whether the drive is still there, {_AGAIN}",
+    errno.EMFILE: "close other programs, or raise the limit of open files (ulimit -n)",
+}
+"""What a user can do about errors of the operating system, by their numbers."""
+
+
+def of_disk(error: OSError) -> UserError | None:
+    """What the operating system says of a file or a disk, as a user's error; None where it is a mistake of ours."""
+    remedy = _OF_DISK.get(error.errno or 0)
+    if remedy is None:
+        return None
+    path = Path(str(error.filename or "disk"))
+    where = path.parent if path.name.startswith(".") else path  # hidden ones are ours: the folder says more
+    return UserError(where, found=os.strerror(error.errno or 0).lower(), remedy=remedy)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

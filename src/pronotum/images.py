@@ -26,6 +26,10 @@ from pronotum.landmarks import FloatArray
 PHOTOGRAPH_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 MAX_PIXELS = 2_000_000_000
 """A header that claims more is damaged or hostile. The largest flatbed scans have a sixth of it."""
+LARGE_PIXELS, LEAST_BYTES = 200_000_000, 0.01
+"""What claims more pixels than this in fewer bytes a pixel is no photograph: it would only fill the memory."""
+MAX_SAMPLES = 32
+"""Numbers per pixel of a TIFF."""
 
 # Formats that Pillow decodes by itself; EPS, for one, would start Ghostscript.
 _FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF", "JPEG2000", "PPM")
@@ -183,13 +187,14 @@ def _opened(path: Path) -> Iterator[_Stored]:
     try:
         with _calm, _decoder(path) as stored:
             width, height = stored.size
-            if width < 1 or height < 1 or width * height > MAX_PIXELS:
-                raise UnreadablePhotograph(
-                    path,
-                    found=f"its header claims {width} x {height} px",
-                    expected=f"1 to {MAX_PIXELS // 10**6} megapixels",
-                    remedy="copy it again from the camera or the archive",
-                )
+            pixels, remedy = width * height, "copy it again from the camera or the archive"
+            claims = f"its header claims {width} x {height} px"
+            if width < 1 or height < 1 or pixels > MAX_PIXELS:
+                most = f"1 to {MAX_PIXELS // 10**6} megapixels"
+                raise UnreadablePhotograph(path, found=claims, expected=most, remedy=remedy)
+            if pixels > LARGE_PIXELS and path.stat().st_size < LEAST_BYTES * pixels:
+                found = f"{claims} in a file of {path.stat().st_size / 1000:.3g} kB"
+                raise UnreadablePhotograph(path, found=found, expected="a photograph", remedy=remedy)
             yield stored
     except _FAILURES as error:
         raise _explained(path, error) from error
@@ -252,6 +257,8 @@ def _by_pillow(path: Path, image: ImageFile.ImageFile) -> _Stored:
     def decode(target: tuple[int, int]) -> tuple[Image.Image, _Box]:
         if image.format in ("JPEG", "MPO") and _tail_is_blank(path):
             raise OSError("its end is filled with one value")
+        if image.format == "PNG" and not _checksums_hold(path):
+            raise OSError("a checksum in it does not hold")
         drafted = image.draft(None, target)
         image.load()
         # A JPEG decoded at 1/2, 1/4 or 1/8 covers its last partial block too: only the box is photograph.
@@ -279,6 +286,8 @@ def _by_tifffile(path: Path) -> Iterator[_Stored]:
         tag = page.tags.get(ExifTags.Base.Orientation)
 
         def decode(_: tuple[int, int]) -> tuple[Image.Image, _Box]:
+            if math.prod(page.shape) > MAX_SAMPLES * full[0] * full[1]:
+                raise ValueError(f"pixels of {math.prod(page.shape) // (full[0] * full[1])} numbers")
             if int(page.photometric) not in (0, 1, 2):
                 raise ValueError(f"colours coded as {page.photometric!s}; save it as 8-bit RGB")
             values = _plane(page.asarray(), page.axes)
@@ -327,6 +336,20 @@ def _late_exif(path: Path) -> bytes:
     return b""
 
 
+def _checksums_hold(path: Path) -> bool:
+    """Whether the parts of a PNG are as they were written. Pillow compares no checksums of pixels."""
+    with path.open("rb") as file:
+        file.seek(8)
+        while len(start := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", start)
+            content, written = file.read(length), file.read(4)
+            if kind[0] & 32 == 0 and written != struct.pack(">I", zlib.crc32(content, zlib.crc32(kind))):
+                return False  # of a part without which there is no picture: others are left out, whatever they hold
+            if kind == b"IEND":
+                break
+    return True
+
+
 def _tail_is_blank(path: Path) -> bool:
     """Whether a JPEG has its full length but not its end, as a broken copy or a recovered memory card leaves it.
 
@@ -353,9 +376,10 @@ def _stretch(values: NDArray[Any], negative: bool = False) -> NDArray[np.uint8]:
     sample = values[::step, ::step]
     sample = sample[np.isfinite(sample)]
     low, high = np.percentile(sample, [0.1, 99.9]) if sample.size else (0.0, 0.0)
-    scaled = values.astype(np.float32)
-    scaled -= np.float32(low)
-    scaled *= np.float32(255 / (high - low) if high > low else 0)
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite, as what follows expects it
+        scaled = values.astype(np.float32)
+        scaled -= np.float32(low)
+        scaled *= np.float32(255 / (high - low) if high - low > 1e-30 else 0)
     np.nan_to_num(scaled, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
     eight = np.rint(np.clip(scaled, 0, 255, out=scaled), out=scaled).astype(np.uint8)
     return 255 - eight if negative else eight

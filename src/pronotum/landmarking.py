@@ -16,12 +16,13 @@ from pronotum.errors import UserError
 from pronotum.evaluation.calibration import LEVELS, Calibration, Certainty
 from pronotum.evaluation.domain import Domain
 from pronotum.evaluation.presence import Presence
-from pronotum.files import replacing_all
+from pronotum.files import replacing_all, sweep
 from pronotum.formats import predictions as prediction_table
 from pronotum.landmarks import Landmarks
 from pronotum.models import storage
 from pronotum.morphometrics.superimposition import centroid_size
 from pronotum.report import overlays
+from pronotum.unfinished import Unfinished
 from pronotum.workflows import as_problem, model_file, not_placed, open_model
 
 DRAWN = LEVELS.index(0.9)
@@ -80,7 +81,8 @@ def predict(
 ) -> Landmarked:
     """Landmark photographs and write `WRITTEN`, ``predictions.json`` (see `provenance`) and ``overlays/``.
 
-    Photographs stream through: memory does not grow with their number. The files appear together when all is done.
+    Photographs stream through. The files appear together when all is done; a prediction that was killed goes on where
+    it was (`unfinished`).
 
     Args:
         run: folder of the model, or its file.
@@ -106,8 +108,7 @@ def predict(
 
     def answered(record: provenance.Record) -> Iterator[prediction_table.Row]:
         nonlocal opened, placed
-        answers = inference.predict_all(model.network, photographs, device=chosen)
-        for number, (found, digest) in enumerate(zip(answers, provenance.all_sha256(photographs), strict=True)):
+        for number, (found, digest) in enumerate(unfinished.predict(model.network, chosen)):
             path, rows = photographs[number], list[prediction_table.Row]()
             if isinstance(found, images.UnreadablePhotograph):
                 problems.append(as_problem(found))
@@ -121,18 +122,25 @@ def predict(
                 review.extend(ToReview(names[path], row.specimen.id, how, row.flags) for row, how in pairs if row.flags)
                 if not found:
                     problems.append(Problem(str(path), "no specimen found"))
-                if draw and rows:
-                    place = out / "overlays" / f"{names[path].replace('/', '_')}.png"
+                place = out / "overlays" / f"{names[path].replace('/', '_')}.png"
+                if draw and rows and not (number < unfinished.n_earlier and place.exists()):
                     overlays.all_of(path, [(row.specimen.points, row.radii[:, DRAWN]) for row in rows], place)
             yield from rows
             where = provenance.path_from(out, path)
             record.add(provenance.photograph(names[path], where, digest, rows, strict=strict))
+            if number >= unfinished.n_earlier:
+                unfinished.keep(found, digest)
             on_photograph(number + 1, len(photographs))
 
     settings = provenance.Settings(
         device=chosen.type, strict=strict, scale=scale, missing=missing, batch=inference.batch_size(model.network)
     )
-    head = provenance.head(made_by(model, model_file(run), out), settings)
+    made = made_by(model, model_file(run), out)
+    head = provenance.head(made, settings)
+    identity = {"model": made.sha256, "device": chosen.type, "batch": settings.batch, "draw": draw, **head.versions}
+    unfinished = Unfinished(out, identity, photographs)
+    for folder in (out, out / "overlays"):
+        sweep(folder)
     with (
         replacing_all(*(out / name for name in (*WRITTEN, provenance.NAME))) as (*parts, described),
         described.open("w", encoding="utf-8", newline="\n") as file,
@@ -142,6 +150,7 @@ def predict(
         review.sort(key=lambda one: -one.urgency)
         _write_review(parts[2], review)
         record.finish(dict(zip(WRITTEN[:2], parts, strict=False)))
+    unfinished.done()
     return Landmarked(opened, placed, tuple(review), judged.domain is not None, tuple(problems))
 
 

@@ -34,7 +34,7 @@ ROUNDS = 3
 def upright_shape(points: FloatArray) -> FloatArray:
     """(K, 2) mean shape of specimens (N, K, 2), centred, centroid size 1, turned as most are; 0 where none has one."""
     mean = mean_shape(points)
-    mean = mean / float(centroid_size(mean))
+    mean = mean / max(float(centroid_size(mean)), 1e-12)
     turns = fit_similarity(np.broadcast_to(mean, points.shape), points)
     angle = np.angle((turns[:, 0, 0] + 1j * turns[:, 1, 0]).sum() / len(turns))
     mean = geometry.transform(geometry.similarity(float(angle), 1.0, (0, 0)), mean)
@@ -42,9 +42,10 @@ def upright_shape(points: FloatArray) -> FloatArray:
 
 
 def poses(points: FloatArray, shape: FloatArray) -> FloatArray:
-    """(N, 3, 3) poses of specimens (N, K, 2); NaN where fewer than two landmarks are there."""
+    """(N, 3, 3) poses of specimens (N, K, 2); NaN where fewer than two landmarks are there, or all at one place."""
     found = fit_similarity(np.broadcast_to(shape, points.shape), points)
-    return np.where((np.isfinite(points[..., 0]).sum(1) >= 2)[:, None, None], found, np.nan)
+    told = (np.isfinite(points[..., 0]).sum(1) >= 2) & (sizes(found) > 1e-9) & bool(np.ptp(shape, axis=0).any())
+    return np.where(told[:, None, None], found, np.nan)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,8 +152,13 @@ class Upright:
         return np.array([[factor, 0, shift[0]], [0, factor, shift[1]], [0, 0, 1]])
 
     def from_photograph(self, pose: FloatArray, picture: tuple[int, int]) -> FloatArray:
-        """(..., 3, 3) from px of the photograph to px of the upright picture of specimens with poses (..., 3, 3)."""
-        matrix: FloatArray = self.to_picture(picture) @ np.linalg.inv(pose)
+        """(..., 3, 3) from px of the photograph to px of the upright picture of specimens with poses (..., 3, 3).
+
+        NaN for a pose without size, which shows nothing.
+        """
+        flat = (np.abs(np.linalg.det(pose)) < 1e-12)[..., None, None]
+        inverse = np.linalg.inv(np.where(flat, np.eye(3), pose))
+        matrix: FloatArray = self.to_picture(picture) @ np.where(flat, np.nan, inverse)
         return matrix
 
 
@@ -178,6 +184,8 @@ def reasons_to_search(
     spread = math.degrees(math.sqrt(-2 * math.log(max(length, 1e-9))))
     if spread > UPRIGHT_WITHIN:
         found.append(f"specimens turned by {spread:.0f} degrees (standard deviation)")
+    there = np.isfinite(points[..., 0]).any(1)
+    points, extents = points[there], extents[there]
     share = float(np.median(centroid_size(points) / np.hypot(*extents.T)))
     places = np.nanmean(points, axis=1) / extents
     wander = float(np.nanstd(places, axis=0).max())

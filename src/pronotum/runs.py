@@ -7,13 +7,14 @@ line, the desk and the report all read these), ``model.safetensors``, ``checkpoi
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pronotum.errors import UserError
-from pronotum.files import write_text
+from pronotum.files import sweep, write_text
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,18 @@ class Run:
     def begin(self, config: dict[str, Any], *, resume: bool) -> None:
         """Make the folder and write the settings; the events of an earlier attempt stay where it is resumed."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        sweep(self.folder)
         write_text(self.config, json.dumps(config, indent=2) + "\n")
         if not resume or not self.checkpoint.exists():
             write_text(self.events, "")
 
     def note(self, event: dict[str, Any]) -> None:
-        """Append an event."""
-        with self.events.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event) + "\n")
+        """Append an event. A line that a crash has cut off stays alone: it must not swallow this one."""
+        with self.events.open("ab+") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - 1))
+            cut_off = file.read(1) not in (b"", b"\n")
+            file.write(b"\n" * cut_off + json.dumps(event).encode() + b"\n")
 
     def read_events(self, kind: str) -> Iterator[dict[str, Any]]:
         """Events of a kind, in order; a last line that was cut off by a crash is left out."""
@@ -106,6 +111,7 @@ def claim(path: Path, described: dict[str, Any], what: str) -> None:
         UserError: the folder holds something else of this kind, or other files.
     """
     described = json.loads(json.dumps(described, default=str))
+    sweep(path.parent)
     if path.exists():
         earlier = json.loads(path.read_text(encoding="utf-8"))
         changed = [name for name in described if earlier.get(name) != described[name]]

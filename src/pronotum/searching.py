@@ -152,7 +152,8 @@ def _landmarked(
     starts = [(at, one.pose) for at, one in enumerate(found)]
     starts += [(at, one.other) for at, one in enumerate(found) if one.other is not None]
     best: dict[int, Specimen] = {}
-    waiting = [(at, upright.from_photograph(pose, picture)) for at, pose in starts]
+    cut = [(at, upright.from_photograph(pose, picture)) for at, pose in starts]
+    waiting = [(at, matrix) for at, matrix in cut if np.isfinite(matrix).all()]
     for look in range(LOOKS):
         again = []
         for (at, _), one in zip(waiting, _read(model, pixels, [m for _, m in waiting], device), strict=True):
@@ -176,13 +177,13 @@ def _settled(shape: FloatArray, seen: Specimen, upright: poses.Upright, picture:
     wanted = upright.to_picture(picture)
     change = pose @ np.linalg.inv(wanted)
     factor = float(np.sqrt(abs(np.linalg.det(change[:2, :2]))))
+    if not 0.4 < factor < 2.5:
+        return None
     turned = abs(float(poses.angles(change)))
     size = float(centroid_size(own))
     middle = geometry.transform(pose, np.zeros((1, 2)))[0] - geometry.transform(wanted, np.zeros((1, 2)))[0]
     shifted = float(np.linalg.norm(middle)) / max(size, 1e-9)
     if turned < TURNED and abs(np.log(factor)) < RESIZED and shifted < SHIFTED:
-        return None
-    if not 0.4 < factor < 2.5:
         return None
     result: FloatArray = np.linalg.inv(change) @ seen.picture
     return result

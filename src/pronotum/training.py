@@ -6,19 +6,19 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from pronotum import ranks
 from pronotum.errors import UserError
-from pronotum.files import replacing
+from pronotum.models import weights
 from pronotum.models.stage import Stage
 
 CHECKPOINT_SECONDS = 15.0
@@ -65,6 +65,7 @@ def fit(
     identity: str = "",
     resume: bool = False,
     at_most: int | None = None,
+    on_begin: Callable[[], None] = lambda: None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> None:
     """Train every stage in turn; afterwards each network holds its best weights.
@@ -78,23 +79,27 @@ def fit(
         identity: of data and settings; a checkpoint is only resumed where it is the same.
         resume: start from the checkpoint if it exists.
         at_most: only so many epochs of every stage, to see how long they take; the networks are of no use then.
+        on_begin: called once it is certain that this training may go on from the checkpoint.
         on_epoch: called after every epoch.
 
     Raises:
         Diverged: the loss became infinite or not a number.
-        UserError: the checkpoint belongs to another training.
+        UserError: the checkpoint belongs to another training, or was changed since it was written.
     """
     plan = _plan(stages, seed, identity)
     state = _Checkpoint.open(checkpoint, plan) if resume and checkpoint else None
+    on_begin()
     writes = checkpoint if ranks.first() else None
     begun = time.monotonic()
     for number, stage in enumerate(stages):
         if state is not None and number < state.stage:
-            _restore_finished(stage.network, state, number)
+            with state.fitting(checkpoint):
+                _restore_finished(stage.network, state, number)
             continue
         trainer = _StageTrainer(stage, seed=seed, number=number)
         if state is not None and number == state.stage and state.epoch:
-            trainer.load(state)
+            with state.fitting(checkpoint):
+                trainer.load(state)
         last_saved, saving = time.monotonic(), 0.0
         with ranks.spread(stage.network):
             for epoch in range(trainer.epoch, min(stage.epochs, at_most or stage.epochs)):
@@ -147,10 +152,12 @@ class _StageTrainer:
             self._average(step)
             total += loss.item()
         mean = ranks.mean(total / stage.batches, next(stage.network.parameters()).device)
-        if not torch.isfinite(torch.tensor(mean)):
+        # The last step may spoil the weights of a network whose losses were all numbers.
+        weights_are_numbers = all(bool(torch.isfinite(one).all()) for one in stage.network.parameters())
+        if not math.isfinite(mean) or not weights_are_numbers:
             raise Diverged(
                 f"{stage.name} stage, epoch {epoch + 1}",
-                found=f"the loss is {mean}",
+                found=f"the loss is {mean}" if not math.isfinite(mean) else "weights are no longer numbers",
                 expected="a finite number",
                 remedy="train with a lower learning rate (--set rate=..., see config.json)",
             )
@@ -172,6 +179,8 @@ class _StageTrainer:
             return None
         self.averaged.eval()
         error = self.stage.validate(self.averaged)
+        if not math.isfinite(error):  # none of the held-out specimens has a landmark
+            return None
         if error <= self.best_error and self.stage.keep == "best":
             self.best_error = error
             self.best = copy.deepcopy(self.averaged.state_dict())
@@ -220,24 +229,36 @@ class _Checkpoint:
         if not path.exists():
             return None
         try:
-            with safetensors.safe_open(path, framework="pt") as file:
-                header = json.loads(file.metadata()["training"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                path, found=f"this checkpoint cannot be read ({error})", remedy="delete it and train again"
-            ) from None
-        if header["plan"] != plan:
+            said, tensors = weights.load(path)
+            header = json.loads(said["training"])
+            kept = header["plan"]
+            stage, epoch, best = int(header["stage"]), int(header["epoch"]), float(header["best_error"])
+        except (weights.Damaged, OSError, KeyError, TypeError, ValueError) as error:
+            raise _unreadable(path, error) from None
+        if kept != plan:
             raise UserError(
                 path,
                 found="the checkpoint of a training with other settings or other data",
                 expected="the same preset, seed and specimens as before",
-                remedy="repeat the first command, or leave --resume out to start anew",
+                remedy="repeat the first command, or choose another name for -o to start anew",
             )
-        return cls(header["stage"], header["epoch"], header["best_error"], tensors)
+        return cls(stage, epoch, best, tensors)
+
+    @contextmanager
+    def fitting(self, path: Path | None) -> Iterator[None]:
+        """Turn what does not fit the networks into one line."""
+        try:
+            yield
+        except (RuntimeError, KeyError, ValueError, TypeError) as error:
+            raise _unreadable(path, str(error).splitlines()[0]) from None
 
     def part(self, name: str) -> dict[str, Tensor]:
         return {key[len(name) + 1 :]: value for key, value in self.tensors.items() if key.startswith(f"{name}.")}
+
+
+def _unreadable(path: Path | None, error: object) -> UserError:
+    remedy = "delete it and train again"
+    return UserError(path, found=f"this checkpoint cannot be read ({error})", remedy=remedy)
 
 
 def _restore_finished(network: nn.Module, state: _Checkpoint, number: int) -> None:
@@ -255,9 +276,7 @@ def _save(path: Path, finished: list[Stage], trainer: _StageTrainer | None, plan
         "epoch": trainer.epoch if trainer else 0,
         "best_error": trainer.best_error if trainer else float("inf"),
     }
-    with replacing(path) as temporary:
-        contiguous = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-        safetensors.torch.save_file(contiguous, temporary, {"training": json.dumps(header)})
+    weights.save(path, tensors, {"training": json.dumps(header)})
 
 
 def _plan(stages: list[Stage], seed: int, identity: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pronotum.evaluation import distances as dist
 from pronotum.evaluation import domain
 from pronotum.evaluation.calibration import Certainty
 from pronotum.evaluation.folds import hold_out
+from pronotum.files import sweep
 from pronotum.landmarks import FloatArray, Scheme
 from pronotum.models import architecture, storage
 from pronotum.morphometrics.superimposition import mean_shape
@@ -31,6 +33,8 @@ DEFAULT_MODEL = "heatmap"
 FREE_MODEL = "free"
 OF_MODEL = "model."
 MIRROR = "augmentation.mirror"
+LEFT_OUT = "left out"
+"""Event of a specimen or photograph that a training could not use."""
 MIN_SPECIMENS = architecture.MIN_SPECIMENS
 MIN_TO_HOLD_OUT = 30
 """With fewer specimens each is needed for training: none is held out and the last weights are kept."""
@@ -233,14 +237,14 @@ def _train(
         "training": settings.model_dump(mode="json"),
     }
     run.check_free(resume=resume)
+    if resume and run.model.exists():
+        return _finished(run, described, data)
     ranks.wait()  # or else one would find what another has begun
     asked = data.subset(kind.choose(config, data.points)) if kind.choose else data
     prepared = preparation.prepare(kind, asked, config, on_load)
     partners = data.scheme.partners if data.scheme.mirror else ()
     loaded, failed = replace(prepared.examples, partners=partners), prepared.failed
     require_enough(prepared.kept, asked, kind.least, failed)
-    if ranks.first():
-        run.begin(described, resume=resume)
     data_kept = asked.subset(prepared.kept)
     share = 0.0 if kind.choose else options.held_out
     if share is None:
@@ -253,6 +257,15 @@ def _train(
     fresh = architecture.take_over(kind, model, earlier.network) if earlier else []
     trainer = kind.trainer(model, loaded.to(device), settings, torch.from_numpy(learn), torch.from_numpy(watch), device)
     history: list[training.Epoch] = []
+
+    problems = (*data.problems, *map(as_problem, failed))
+
+    def begin() -> None:
+        if not ranks.first():
+            return
+        run.begin(described, resume=resume)
+        for problem in problems:
+            run.note({"event": LEFT_OUT, **asdict(problem)})
 
     def record(epoch: training.Epoch) -> None:
         history.append(epoch)
@@ -268,10 +281,12 @@ def _train(
         identity=f"{described['data']['sha256']} {settings.model_dump_json()} {options.start}",
         resume=resume,
         at_most=at_most,
+        on_begin=begin,
         on_epoch=record,
     )
     validate = stages[-1].validate if stages else None
-    error = validate(stages[-1].network) if validate else None
+    measured = validate(stages[-1].network) if validate else math.nan
+    error = measured if math.isfinite(measured) else None
     seconds = history[-1].seconds if history else 0.0
     shape = mean_shape((data if kind.choose else data_kept).points)
     known = domain.learn(prepared.points, prepared.sizes, pictures.describe(loaded.frames))
@@ -291,18 +306,44 @@ def _train(
     }
     if ranks.first():
         _finish(run, storage.StoredModel(kind.name, model, data.scheme, card), drawn=bool(stages))
-    problems = (*data.problems, *map(as_problem, failed))
     return TrainResult(run, len(learn), len(watch), error, seconds, problems)
 
 
 def _finish(run: Run, model: storage.StoredModel, *, drawn: bool) -> None:
     """Write what is left of a training."""
-    storage.save(run.model, model)
     seconds, error = model.card["training_seconds"], model.card["held_out_error_px"]
     run.note({"event": "finished", "seconds": seconds, "held_out_error_px": error})
-    run.checkpoint.unlink(missing_ok=True)
     if drawn:
         curves.draw(run, run.curve)
+    # Last, for it says that all is done.
+    storage.save(run.model, model)
+    run.checkpoint.unlink(missing_ok=True)
+
+
+def _finished(run: Run, described: Mapping[str, Any], data: Dataset) -> TrainResult:
+    """What a training that is finished already has come to.
+
+    Raises:
+        UserError: it was one of other settings or data.
+    """
+    card = storage.load(run.model).card
+    names = ("architecture", "preset", "seed", "model", "training")
+    other = [name for name in names if card.get(name) != described[name]]
+    if dict(card.get("data") or {}).get("sha256") != described["data"]["sha256"]:
+        other.append("data")
+    if other:
+        raise UserError(
+            run.folder,
+            found=f"a finished training with other {' and '.join(other)}",
+            expected="the same command as before",
+            remedy="choose another name for -o, or delete it",
+        )
+    run.checkpoint.unlink(missing_ok=True)
+    sweep(run.folder)
+    noted = [Problem(event["where"], event["what"]) for event in run.read_events(LEFT_OUT)]
+    problems = tuple(dict.fromkeys((*data.problems, *noted)))
+    seconds, error = card["training_seconds"], card["held_out_error_px"]
+    return TrainResult(run, card["n_train"], card["n_held_out"], error, seconds, problems)
 
 
 def resolve(
@@ -333,7 +374,11 @@ def resolve(
             expected="mirror = true in the scheme, with every landmark in pairs or midline",
             remedy="see docs/scheme.md",
         )
-    return override(settings, of_training), override(config, of_model, OF_MODEL)
+    chosen = override(config, of_model, OF_MODEL)
+    if chosen.n_landmarks != data.scheme.n_landmarks:
+        found = f"{chosen.n_landmarks} landmarks, and specimens with {data.scheme.n_landmarks}"
+        raise UserError(f"--set {OF_MODEL}n_landmarks", found=found, remedy="leave it out")
+    return override(settings, of_training), chosen
 
 
 def require_start(kind: architecture.Architecture, found: str, start: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import re
@@ -16,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PLAIN_BYTES = 256 * 1024
 """Of the body of a request that is no upload."""
+PATIENCE_SECONDS = 60.0
+"""How long the next piece of a body may take; beyond, its sender is gone."""
 _PAGE = (
     "<!doctype html><html lang=en><meta charset=utf-8><title>pronotum desk</title><h1>{title}</h1><p>{text}</p>"
 ).format
@@ -123,11 +126,16 @@ class Guard:
         except TooLarge:
             if not sender.begun:
                 await _answer(send, 413, f"more than {limit // 1024} kB at once; the desk does not take that")
+        except TooSlow:
+            if not sender.begun:
+                await _answer(send, 408, "the rest of the request did not come", {"connection": "close"})
 
     def _refusal(self, scope: MutableMapping[str, Any], headers: dict[str, str]) -> tuple[int, str] | None:
         host = headers.get("host", "")
         if not self.gate.knows_host(host):
             return 421, "this desk answers under its own address only"
+        if not scope["path"].isprintable():
+            return 400, "no such address"
         length = headers.get("content-length", "0")
         if not length.isdecimal():
             return 400, "no such length"
@@ -145,14 +153,25 @@ class TooLarge(Exception):
     """A body that is longer than it may be."""
 
 
+class TooSlow(Exception):
+    """A body that does not arrive."""
+
+
 class _Bounded:
-    """The body of a request, counted: its length may be announced wrongly or not at all."""
+    """The body of a request, counted: its length may be announced wrongly or not at all. It may not take for ever.
+
+    After its end the same call waits for the client to leave, as long as that takes.
+    """
 
     def __init__(self, receive: Receive, limit: int) -> None:
-        self.receive, self.left = receive, limit
+        self.receive, self.left, self.whole = receive, limit, False
 
     async def __call__(self) -> Message:
-        message = await self.receive()
+        try:
+            message = await asyncio.wait_for(self.receive(), None if self.whole else PATIENCE_SECONDS)
+        except TimeoutError:
+            raise TooSlow from None
+        self.whole = self.whole or not message.get("more_body", False)
         self.left -= len(message.get("body", b""))
         if self.left < 0:
             raise TooLarge

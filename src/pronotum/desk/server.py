@@ -22,11 +22,11 @@ from starlette.staticfiles import StaticFiles
 from pronotum.desk import intake, views
 from pronotum.desk.checkup import Checkup
 from pronotum.desk.retraining import Trainings
-from pronotum.desk.security import Gate, Guard, TooLarge
+from pronotum.desk.security import Gate, Guard, TooLarge, TooSlow
 from pronotum.desk.states import Edit
 from pronotum.desk.store import PRIVATE, Conflict, Store
 from pronotum.desk.tiles import OVERVIEW, THUMBNAIL, Tiles
-from pronotum.errors import UserError
+from pronotum.errors import UserError, of_disk
 from pronotum.landmarks import Scheme
 from pronotum.project import Project
 
@@ -279,7 +279,10 @@ def application(desk: Desk, gate: Gate) -> Starlette:
         yield
         await run_in_threadpool(desk.close)
 
-    handlers: dict[Any, Any] = {Conflict: _conflict(desk), UserError: _refused, TooLarge: _too_large, 500: _broken}
+    handlers: dict[Any, Any] = {
+        **{Conflict: _conflict(desk), UserError: _refused, TooLarge: _too_large, TooSlow: _too_slow, OSError: _disk},
+        500: _broken,
+    }
     app = Starlette(
         routes=desk.routes(),
         middleware=[Middleware(Guard, gate=gate)],
@@ -344,6 +347,18 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _too_large(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": "more at once than the desk takes"}, 413)
+
+
+def _disk(request: Request, error: Exception) -> Response:
+    """A full disk, say: nothing was changed, and the person at the desk can do something about it."""
+    told = of_disk(error) if isinstance(error, OSError) else None
+    if told is None:
+        raise error
+    return JSONResponse({"error": str(told)}, 507)
+
+
+def _too_slow(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": "the rest of the request did not come"}, 408, {"connection": "close"})
 
 
 def _broken(request: Request, error: Exception) -> Response:

@@ -62,9 +62,10 @@ class Usual:
     @classmethod
     def of(cls, points: FloatArray) -> Usual:
         """Learn from configurations (N, K, 2); NaN = missing, taken to be as in the mean shape."""
-        shapes = points / centroid_size(points)[:, None, None]
+        sizes = centroid_size(points)[:, None, None]
+        shapes = points / np.where(sizes > 0, sizes, np.nan)  # without size there is no shape
         mean = np.nan_to_num(mean_shape(shapes))
-        mean = mean / np.linalg.norm(mean)
+        mean = mean / max(float(np.linalg.norm(mean)), 1e-12)
         moved = superimpose(shapes, np.broadcast_to(mean, shapes.shape))
         rest = np.where(np.isnan(moved), 0, moved - mean).reshape(len(points), -1)
         covariance = ledoit_wolf(rest, assume_centered=True)[0]

@@ -179,7 +179,7 @@ def learn(
     if "doubt" in limits:
         limits["doubt"] = max(limits["doubt"], LEAST_DOUBT)
     for name, least in (("turn", LEAST_TURN), ("size", LEAST_SIZE)):
-        limits[name] = max(DEVIATIONS * float(np.sqrt(np.nanmean(reference[name] ** 2))), least)
+        limits[name] = max(DEVIATIONS * float(np.sqrt(_mean(reference[name] ** 2))), least)
     if manual.shape[1] < LEAST_LANDMARKS:
         limits.pop("shape", None)
     if np.isfinite(trust).any():
@@ -187,6 +187,12 @@ def learn(
     else:
         limits.pop("hidden", None)
     return replace(whole, limits=limits)
+
+
+def _mean(values: FloatArray) -> float:
+    """Mean of the values that are known; 0 where none is, as of the size of a single landmark."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else 0.0
 
 
 def _listed(which: NDArray[np.bool_]) -> str:
@@ -229,7 +235,7 @@ def _without_limits(
         mean,
         _covariance(rest),
         centre,
-        float(np.nanmean(size)),
+        _mean(size),
         picture,
         _covariance(described - picture),
         {},

@@ -6,17 +6,17 @@ Source: centres as peaks of a map are those of Zhou et al. (2019), Objects as po
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from pronotum import poses, ranks
 from pronotum.landmarks import FloatArray
-from pronotum.models.unet import UNet, cell_centres
+from pronotum.models.unet import Depth, Stride, UNet, Widths, cell_centres, require_multiples
 
 BINS = 24
 """Directions that are told apart; between them an angle is read from the neighbours."""
@@ -40,14 +40,19 @@ class FinderConfig(BaseModel):
         depth: channels of the decoder.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     frame: tuple[int, int]
-    sides: int = 1
-    reference: float = 64.0
-    widths: tuple[int, ...] = (24, 32, 48, 64, 96)
-    stride: int = 4
-    depth: int = 48
+    sides: int = Field(default=1, ge=1, le=2)
+    reference: float = Field(default=64.0, gt=0)
+    widths: Widths = (24, 32, 48, 64, 96)
+    stride: Stride = 4
+    depth: Depth = 48
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        require_multiples("frame", self.frame, self.widths, self.stride)
+        return self
 
 
 class Found(NamedTuple):

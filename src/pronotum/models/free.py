@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from pronotum import ranks
@@ -117,9 +117,9 @@ class FreeTraining(HeatmapTraining):
         finder_rate: peak learning rate.
     """
 
-    finder_steps: int = 600
-    finder_batch: int = 6
-    finder_rate: float = 2e-3
+    finder_steps: PositiveInt = 600
+    finder_batch: PositiveInt = 6
+    finder_rate: PositiveFloat = 2e-3
 
 
 FREE_PRESETS = {

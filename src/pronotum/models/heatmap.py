@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from pronotum.augment import about, move, patch_side, warp, windows
 from pronotum.models.architecture import Answer
 from pronotum.models.classical import ClassicalConfig, ClassicalModel
-from pronotum.models.unet import UNet, cell_centres, decode, deviation
+from pronotum.models.unet import Depth, Stride, UNet, Widths, cell_centres, decode, deviation, require_multiples
 from pronotum.morphometrics.shape_prior import ShapePrior, reconcile
 from pronotum.pictures import shrink
 
@@ -63,20 +63,27 @@ class HeatmapConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    n_landmarks: int
+    n_landmarks: PositiveInt
     frame: tuple[int, int]
-    detail: tuple[int, int]
+    detail: tuple[PositiveInt, PositiveInt]
     window: int = 96
-    finest: tuple[int, int] | None = None
+    finest: tuple[PositiveInt, PositiveInt] | None = None
     finest_window: int = 96
-    passes: int = 2
+    passes: int = Field(default=2, ge=1, le=100)
     references: int = Field(default=0, ge=0)
-    coarse_widths: tuple[int, ...] = (32, 48, 64, 96, 128)
-    coarse_stride: int = 4
-    coarse_depth: int = 64
-    fine_widths: tuple[int, ...] = (32, 48, 64, 96)
-    fine_stride: int = 4
-    fine_depth: int = 48
+    coarse_widths: Widths = (32, 48, 64, 96, 128)
+    coarse_stride: Stride = 4
+    coarse_depth: Depth = 64
+    fine_widths: Widths = (32, 48, 64, 96)
+    fine_stride: Stride = 4
+    fine_depth: Depth = 48
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        require_multiples("frame", self.frame, self.coarse_widths, self.coarse_stride)
+        for name in ("window", "finest_window"):
+            require_multiples(name, (getattr(self, name),) * 2, self.fine_widths, self.fine_stride)
+        return self
 
     @classmethod
     def for_photographs(cls, n_landmarks: int, sizes: list[tuple[int, int]], area: int = FRAME_AREA) -> HeatmapConfig:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from pronotum import bending, ranks
@@ -63,26 +63,26 @@ class HeatmapTraining(BaseModel):
         paste: chance of each of up to three pieces of other pictures that cover a part of a whole one.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    coarse_steps: int = 600
-    fine_steps: int = 500
-    finest_steps: int = 400
-    coarse_epochs: int = 20
-    fine_epochs: int = 12
-    finest_epochs: int = 10
-    batch: int = 8
-    rate: float = 1e-3
-    decay: float = 1e-2
-    averaging: float = 0.99
-    sigma: float = 3.0
-    fine_sigma: float = 2.5
-    finest_sigma: float = 3.0
-    jitter: float = 2.0
-    finest_jitter: float = 0.75
+    coarse_steps: NonNegativeInt = 600
+    fine_steps: NonNegativeInt = 500
+    finest_steps: NonNegativeInt = 400
+    coarse_epochs: PositiveInt = 20
+    fine_epochs: PositiveInt = 12
+    finest_epochs: PositiveInt = 10
+    batch: PositiveInt = 8
+    rate: PositiveFloat = 1e-3
+    decay: NonNegativeFloat = 1e-2
+    averaging: float = Field(default=0.99, ge=0, lt=1)
+    sigma: PositiveFloat = 3.0
+    fine_sigma: PositiveFloat = 2.5
+    finest_sigma: PositiveFloat = 3.0
+    jitter: NonNegativeFloat = 2.0
+    finest_jitter: NonNegativeFloat = 0.75
     augmentation: Augmentation = Augmentation()
-    bend: float = 1.0
-    paste: float = 0.6
+    bend: NonNegativeFloat = 1.0
+    paste: float = Field(default=0.6, ge=0, le=1)
 
 
 PRESETS = {

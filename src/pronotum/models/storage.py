@@ -8,21 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 from pydantic import ValidationError
 
 from pronotum import __version__
 from pronotum.errors import UserError
-from pronotum.files import replacing
 from pronotum.landmarks import Scheme
-from pronotum.models import architecture
+from pronotum.models import architecture, weights
 
 FORMAT = "pronotum-model"
 FORMAT_VERSION = 1
-MAX_HEADER = 50_000_000
-"""Bytes of what a file says of itself; beyond it is no model."""
 MAX_CONFIG = 10_000
 MAX_PICTURE = 2**28
 """Px of the pictures a network may ask for: several times those of the largest cameras."""
@@ -57,9 +52,7 @@ def save(path: Path, model: StoredModel) -> None:
         "scheme": model.scheme.as_plain(),
         "card": model.card,
     }
-    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in model.network.state_dict().items()}
-    with replacing(path) as temporary:
-        safetensors.torch.save_file(tensors, temporary, {FORMAT: json.dumps(header)})
+    weights.save(path, model.network.state_dict(), {FORMAT: json.dumps(header)})
 
 
 def load(path: Path, device: torch.device | None = None) -> StoredModel:
@@ -100,14 +93,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Header and weights of a file that anyone may have made."""
     expected = "a file written by pronotum train or pronotum export"
     try:
-        with path.open("rb") as raw:
-            length = int.from_bytes(raw.read(8), "little")
-        if length > MAX_HEADER:
-            raise UserError(path, found=f"not a pronotum model (a header of {length} bytes)", expected=expected)
-        with safetensors.safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})[FORMAT])
-        tensors = safetensors.torch.load_file(path)
-    except (safetensors.SafetensorError, KeyError, ValueError, OSError, RecursionError) as error:
+        said, tensors = weights.load(path)
+        header = json.loads(said[FORMAT])
+    except (weights.Damaged, KeyError, ValueError, OSError, RecursionError) as error:
         raise UserError(path, found=f"not a pronotum model ({error})", expected=expected) from None
     if not isinstance(header, dict):
         raise UserError(path, found=f"not a pronotum model (a header that is a {type(header).__name__})")

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import math
+from typing import Annotated, Literal
+
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from pronotum import ranks
 
 GROUPS = 8
+MOST = 4096
+"""Channels that no network has."""
+MOST_PIXELS = 2**24
+"""Px that no network looks at together."""
+Depth = Annotated[int, Field(ge=GROUPS, le=MOST, multiple_of=GROUPS)]
+Widths = Annotated[tuple[Depth, ...], Field(min_length=1, max_length=8)]
+Stride = Annotated[Literal[1, 2, 4, 8], Field()]
+
+
+def require_multiples(name: str, sides: tuple[int, ...], widths: tuple[int, ...], stride: int) -> None:
+    """Refuse a size, px, over which the maps of a network with these widths and this stride do not fit.
+
+    Raises:
+        ValueError: it is no multiple of what its levels halve it to, or larger than any network's.
+    """
+    step = stride * 2 ** (len(widths) - 1)
+    if math.prod(sides) > MOST_PIXELS:
+        raise ValueError(f"{name} {list(sides)}: more than {MOST_PIXELS} px")
+    if any(side < step or side % step for side in sides):
+        raise ValueError(f"{name} {list(sides)}: must be multiples of {step}")
 
 
 def convolution(n_in: int, n_out: int) -> nn.Sequential:

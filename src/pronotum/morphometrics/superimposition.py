@@ -76,12 +76,15 @@ def mean_shape(points: FloatArray, iterations: int = 20) -> FloatArray:
 
     Returns:
         (K, 2) centred on the origin, turned like the specimen with most landmarks, in the unit of the points;
-        NaN for a landmark that no specimen has.
+        NaN for a landmark that no specimen has. The origin where landmarks lie at one place, or there is only one.
 
     Source:
         Gower (1975) generalized Procrustes analysis; missing landmarks are left out of every sum.
     """
-    complete = int(np.argmax((~np.isnan(points[..., 0])).sum(1)))
+    present = ~np.isnan(points[..., 0])
+    if not present.any():
+        return np.full(points.shape[1:], np.nan)
+    complete = int(np.argmax(present.sum(1)))
     mean = points[complete] - np.nanmean(points[complete], axis=0)
     size = float(np.nanmean(centroid_size(points)))
     for _ in range(iterations):
@@ -90,8 +93,8 @@ def mean_shape(points: FloatArray, iterations: int = 20) -> FloatArray:
         count = known.sum(0)
         new = np.where(count > 0, np.where(known, moved, 0).sum(0) / np.maximum(count, 1), np.nan)
         new = new - np.nanmean(new, axis=0)
-        new = new * size / float(centroid_size(new))
-        settled = np.nanmax(np.abs(new - mean)) < 1e-9 * size
+        new = new * (size / max(float(centroid_size(new)), 1e-12 * size) if size > 0 else 1.0)
+        settled = np.nanmax(np.abs(new - mean)) <= 1e-9 * size
         mean = new
         if settled:
             break

@@ -37,6 +37,7 @@ def data_summary(data: Dataset, problems: Sequence[Problem], strange: Sequence[P
     outside = np.asarray((points < -0.5) | (points > extent - 0.5))
     outside_names = [name for name, out in zip(data.names, np.any(outside, axis=(1, 2)), strict=True) if out]
     relative = centroid_size(points) / np.hypot(extent[:, 0, 0], extent[:, 0, 1])
+    known = relative[np.isfinite(relative)]
     return {
         "files": [str(path) for path in data.source],
         "specimens": len(data),
@@ -53,8 +54,8 @@ def data_summary(data: Dataset, problems: Sequence[Problem], strange: Sequence[P
         "scale_problems": as_texts(strange),
         "outside_photograph": outside_names,
         "centroid_size_percent_of_diagonal": {
-            "min": float(np.nanmin(relative) * 100),
-            "max": float(np.nanmax(relative) * 100),
+            "min": float(known.min() * 100) if known.size else None,
+            "max": float(known.max() * 100) if known.size else None,
         },
         "problems": as_texts(problems),
     }

@@ -1,0 +1,51 @@
+"""Damaged landmark files of every format: read, or told in one line. `scripts/fuzz` does the same for hours."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from pronotum import formats
+from pronotum.errors import UserError
+from pronotum.landmarks import Landmarks
+from pronotum.synthetic import draw
+
+from .conftest import FULL
+from .mutations import flipped, header_flipped, longer, overwritten, spliced, truncated
+
+CASES = 300 if FULL else 20
+SIZE = (160, 120)
+
+
+def written(kind: formats.Format, path: Path) -> bytes:
+    """A good file of a format; empty where it is only read."""
+    specimens = [
+        Landmarks(draw("pronotum", number, size=SIZE).points, image=f"b{number}.jpg", id=str(number))
+        for number in range(1, 4)
+    ]
+    if kind.write is None:
+        return b""
+    try:
+        kind.write(path, specimens, lambda image: SIZE)
+    except UserError:  # one specimen a file, say
+        kind.write(path, specimens[:1], lambda image: SIZE)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("name", sorted(formats.table()))
+def test_damaged_landmark_files(name, note, tmp_path):
+    kind, drawn = formats.table()[name], random.Random(name)
+    path = tmp_path / f"bad{kind.suffixes[0]}"
+    content = written(kind, path)
+    changes = (truncated, flipped, header_flipped, overwritten, spliced, longer)
+    for number in range(CASES):
+        path.write_bytes(changes[number % 6](content, drawn) if content else drawn.randbytes(drawn.randrange(400)))
+        said = ""
+        try:
+            kind.read(path, lambda image: SIZE)
+        except UserError as error:
+            said = str(error)
+        assert "\n" not in said
+    note(CASES, "damaged landmark files opened")
