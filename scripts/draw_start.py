@@ -42,7 +42,10 @@ def main(folder: Path) -> None:
         _photograph(beetles / "report.html", page)
         _save(Image.open(page), "start-report.jpg")
     _save(Image.open(drawn[0]), "start-overlay.jpg")
-    tiles = [(path.stem, Image.open(path).convert("RGB")) for path in sorted((beetles / "predictions" / "overlays").glob("*.png"))]
+    tiles = [
+        (path.stem, Image.open(path).convert("RGB"))
+        for path in sorted((beetles / "predictions" / "overlays").glob("*.png"))
+    ]
     _save(overlays.contact_sheet(tiles[:SHOWN], columns=3), "demo.jpg")
 
 

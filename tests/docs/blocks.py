@@ -104,7 +104,9 @@ def parse(words: list[str]) -> tuple[list[str], set[str]]:
         assert rest, "a command is missing"
         assert rest[0] in command.commands, f"there is no command {rest[0]}"
         command, path, rest = command.commands[rest[0]], [*path, rest[0]], rest[1:]
-    known = {name for one in command.params if one.param_type_name == "option" for name in (*one.opts, *one.secondary_opts)}
+    known = {
+        name for one in command.params if one.param_type_name == "option" for name in (*one.opts, *one.secondary_opts)
+    }
     used = {word.partition("=")[0] for word in rest if word.startswith("-")}
     assert used <= known, f"pronotum {' '.join(path)} has no {', '.join(sorted(used - known))}"
     return path, used
