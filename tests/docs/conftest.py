@@ -20,13 +20,13 @@ SIZE = (320, 240)
 N = 12
 
 
-def collection(folder: Path, n: int, seed: int, *, part: str = "pronotum") -> list[Landmarks]:
+def collection(folder: Path, n: int, seed: int, *, part: str = "pronotum", series: str = "") -> list[Landmarks]:
     """Photographs of n beetles, and their landmarks."""
     folder.mkdir(parents=True)
     found = []
     for number in range(1, n + 1):
         beetle = draw(part, [seed, number], size=SIZE)
-        name = f"wing_{seed}{number:02d}.jpg"
+        name = f"wing_{series or seed}{number:02d}.jpg"
         Image.fromarray(beetle.image).save(folder / name, quality=90)
         found.append(Landmarks(beetle.points, image=name, id=str(number), scale=0.005))
     return found
@@ -57,7 +57,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     collection(folder / "new-wings", 4, 3)
     for part, seed in (("pronotum", 4), ("head", 5)):
         place = folder / "beetles" / part
-        save(place / "landmarks.tps", collection(place, 6, seed, part=part))
+        save(place / "landmarks.tps", collection(place, 6, seed, part=part, series="9"))
     shutil.copytree(folder / "new-wings", folder / "their-wings")
     shutil.copy(folder / "new-wings" / "wing_301.jpg", folder / "wing.jpg")
     return folder
