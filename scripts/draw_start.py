@@ -1,4 +1,4 @@
-"""Pictures of "get started" and of the first tutorial, from the demo and a cross-validation of its beetles. Needs Chromium.
+"""Pictures of "get started" and of the first tutorial, from a run of the demo. Needs Chromium.
 
 python scripts/draw_start.py FOLDER     FOLDER keeps the run, so that drawing again takes seconds
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pronotum import crossvalidation, demo, landmarking, workflows
+from pronotum import demo, workflows
 from pronotum.report import overlays
 
 DRAWS = ("demo.jpg", "start-check.jpg", "start-report.jpg", "start-overlay.jpg")
@@ -24,29 +24,20 @@ SHOWN = 6
 
 
 def main(folder: Path) -> None:
-    """Run what has not been run yet, and draw."""
-    beetles = folder / "demo"
-    if not (beetles / "report.html").exists():
-        demo.run(beetles, on_step=print)
-    learnt = workflows.check(beetles / "train")
-    options = workflows.TrainOptions(preset="fast", device="cpu", pose="upright")
-    crossvalidation.crossvalidate(learnt, folder / "run", options, n_folds=4)
-    photographs = landmarking.find_photographs([beetles / "test"])
-    landmarking.predict(folder / "run", photographs[:SHOWN], folder / "results")
-    drawn = sorted((folder / "results" / "overlays").glob("*.png"))
+    """Run the demo if it has not been run yet, and draw."""
+    if not (folder / "report.html").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        demo.run(folder, on_step=print)
+    predicted = sorted((folder / "predictions" / "overlays").glob("*.png"))
+    tiles = [(path.stem, Image.open(path).convert("RGB")) for path in predicted[:SHOWN]]
+    _save(overlays.contact_sheet(tiles, columns=3), "demo.jpg")
+    _save(tiles[0][1], "start-overlay.jpg")
     with tempfile.TemporaryDirectory() as name:
-        sheet = Path(name) / "sheet.png"
-        overlays.sheet(learnt, sheet, limit=SHOWN, columns=3)
+        sheet, page = Path(name) / "sheet.png", Path(name) / "page.png"
+        overlays.sheet(workflows.check(folder / "train"), sheet, limit=SHOWN, columns=3)
         _save(Image.open(sheet), "start-check.jpg")
-        page = Path(name) / "page.png"
-        _photograph(beetles / "report.html", page)
+        _photograph(folder / "report.html", page)
         _save(Image.open(page), "start-report.jpg")
-    _save(Image.open(drawn[0]), "start-overlay.jpg")
-    tiles = [
-        (path.stem, Image.open(path).convert("RGB"))
-        for path in sorted((beetles / "predictions" / "overlays").glob("*.png"))
-    ]
-    _save(overlays.contact_sheet(tiles[:SHOWN], columns=3), "demo.jpg")
 
 
 def _photograph(page: Path, picture: Path) -> None:

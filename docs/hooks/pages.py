@@ -1,4 +1,4 @@
-"""Pages of the site that are not files of docs/: those made from the program, and those that lie elsewhere in the project.
+"""Pages of the site that are not files of docs/: made from the program, or from files elsewhere in the project.
 
 MkDocs calls the functions whose names begin with ``on_``.
 """
@@ -71,8 +71,8 @@ def commands() -> str:
     top = typer.main.get_command(app)
     text = [
         "# Commands",
-        "Made from the program itself: it is what `pronotum COMMAND --help` says. Exit codes: 0 done; 1 done, but something "
-        "was left out (it is named) or a bar you asked for was missed; 2 a mistake in the command or the data, told in "
+        "Made from the program itself: it is what `pronotum COMMAND --help` says. Exit codes: 0 done; 1 done, but "
+        "something was left out (it is named) or a bar you asked for was missed; 2 a mistake in the command or the data, told in "
         "one line.",
     ]
     for name, command in sorted(_flat("", top)):

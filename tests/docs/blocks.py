@@ -27,7 +27,8 @@ PAGES = sorted(
 LANGUAGES = ("bash", "console", "python", "toml")
 
 _FENCE = re.compile(
-    r"(?:^[ ]*<!-- not run: (?P<why>[^>]*?) -->\s*\n)?^(?P<indent>[ ]*)```(?P<language>\w+)[^\n]*\n(?P<text>.*?)^[ ]*```\s*$",
+    r"(?:^[ ]*<!-- not run: (?P<why>[^>]*?) -->\s*\n)?"
+    r"^(?P<indent>[ ]*)```(?P<language>\w+)[^\n]*\n(?P<text>.*?)^[ ]*```\s*$",
     re.MULTILINE | re.DOTALL,
 )
 _SCRIPT = re.compile(r"^python (?P<script>(?:reproduce|benchmarks|scripts)/\w+\.py)")
