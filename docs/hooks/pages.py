@@ -72,8 +72,8 @@ def commands() -> str:
     text = [
         "# Commands",
         "Made from the program itself: it is what `pronotum COMMAND --help` says. Exit codes: 0 done; 1 done, but "
-        "something was left out (it is named) or a bar you asked for was missed; 2 a mistake in the command or the data, told in "
-        "one line.",
+        "something was left out (it is named) or a bar you asked for was missed; 2 a mistake in the command or the "
+        "data, told in one line.",
     ]
     for name, command in sorted(_flat("", top)):
         text += _command(name, command)
