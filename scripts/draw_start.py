@@ -1,12 +1,12 @@
-"""Pictures of "get started" and of the first tutorial, from a run of the demo. Needs Chromium.
+"""Pictures of "get started" and of the first tutorial, from a run of the demo.
 
 python scripts/draw_start.py FOLDER     FOLDER keeps the run, so that drawing again takes seconds
+python scripts/draw_start.py            only the landmarks that it learns from, for which no run is needed
 """
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -16,7 +16,7 @@ from PIL import Image
 from pronotum import demo, workflows
 from pronotum.report import overlays
 
-DRAWS = ("demo.jpg", "start-check.jpg", "start-report.jpg", "start-overlay.jpg")
+DRAWS = ("demo.jpg", "start-check.jpg")
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 WIDTH = 1100
 """Px of the pictures on the page."""
@@ -31,20 +31,15 @@ def main(folder: Path) -> None:
     predicted = sorted((folder / "predictions" / "overlays").glob("*.png"))
     tiles = [(path.stem, Image.open(path).convert("RGB")) for path in predicted[:SHOWN]]
     _save(overlays.contact_sheet(tiles, columns=3), "demo.jpg")
-    _save(tiles[0][1], "start-overlay.jpg")
+    learnt_from(folder / "train")
+
+
+def learnt_from(folder: Path) -> None:
+    """Draw manual landmarks as ``pronotum check`` does."""
     with tempfile.TemporaryDirectory() as name:
-        sheet, page = Path(name) / "sheet.png", Path(name) / "page.png"
-        overlays.sheet(workflows.check(folder / "train"), sheet, limit=SHOWN, columns=3)
+        sheet = Path(name) / "sheet.png"
+        overlays.sheet(workflows.check(folder), sheet, limit=SHOWN, columns=3)
         _save(Image.open(sheet), "start-check.jpg")
-        _photograph(folder / "report.html", page)
-        _save(Image.open(page), "start-report.jpg")
-
-
-def _photograph(page: Path, picture: Path) -> None:
-    """The first screen of a page."""
-    chromium = shutil.which("chromium") or "google-chrome"
-    options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1280,900", f"--screenshot={picture}"]
-    subprocess.run([chromium, *options, page.resolve().as_uri()], check=True, capture_output=True)
 
 
 def _save(picture: Image.Image, name: str) -> None:
@@ -54,4 +49,9 @@ def _save(picture: Image.Image, name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    if len(sys.argv) > 1:
+        main(Path(sys.argv[1]))
+    else:
+        with tempfile.TemporaryDirectory() as drawn:
+            demo.draw_beetles(Path(drawn) / "train", "pronotum", n=SHOWN, seed=0)
+            learnt_from(Path(drawn) / "train")
