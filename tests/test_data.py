@@ -125,7 +125,7 @@ def test_a_table_of_landmarks_is_told_from_others_by_its_content(tmp_path):
     (tmp_path / "predictions.csv").write_text(PREDICTIONS)
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(
-        UserError, match=r"no landmark file that is understood \(there are predictions.csv\); name the file"
+        UserError, match=r"no landmark file that is understood \(there are predictions\.csv\); name the file"
     ):
         open_data(tmp_path)
     (tmp_path / "tables").mkdir()

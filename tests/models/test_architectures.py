@@ -220,7 +220,7 @@ def test_weights_are_taken_over_onto_another_scheme(kind):
         "heatmap": of_heatmap,
         "free": {"shape", *(f"upright.{name}" for name in of_heatmap)},
         "classical": {"pixels", "places"},
-        **dict.fromkeys(PAPERS, {"fc3.weight", "fc3.bias"}),
+        **{name: {"fc3.weight", "fc3.bias"} for name in PAPERS},
     }.get(kind.name, {name for name in own if own[name].shape != other[name].shape})
     assert set(fresh) == expected
     assert all(torch.equal(own[name], other[name]) for name in own if name not in expected)
