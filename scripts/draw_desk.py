@@ -20,6 +20,7 @@ from PIL import Image
 SIZES = {"laptop": (1280, 720), "tablet": (820, 1180)}
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 SHOWN = {("laptop", "light"): set(scenes.SCENES), ("laptop", "dark"): {"review"}, ("tablet", "light"): {"annotate"}}
+DRAWS = tuple(f"desk-{scene}-{size}-{scheme}.jpg" for (size, scheme), shown in SHOWN.items() for scene in shown)
 
 
 def main(out: Path, shown: dict[tuple[str, str], set[str]]) -> None:

@@ -20,6 +20,8 @@ from pronotum.files import replacing
 from pronotum.report import classical_figures
 
 SIZE = (1632, 1224)
+NAMES = ("outline", "histogram", "carried-over", "votes-of-line-pairs", "votes-of-outline")
+DRAWS = tuple(f"image-processing/{name}.jpg" for name in NAMES)
 WIDTH = 1100
 """Px of the pictures on the page."""
 

@@ -100,7 +100,10 @@ def check(
         print_json({**summary, "sheet": str(sheet)})
     else:
         typer.echo(text.data_text(summary))
-        typer.echo(f"overlay sheet: {sheet} - look whether the points lie on the specimens")
+        typer.echo(
+            f"overlay sheet: {sheet} - look whether the points lie on the specimens; if all are upside down, the file "
+            "counts y from the other edge (docs/concepts/coordinates.md)"
+        )
     finish(problems, missed="the scales cannot all be right; see docs/units.md" if strange else None)
 
 

@@ -218,12 +218,7 @@ def landmark_files(path: Path, form: str | None = None) -> list[Path]:
         raise UserError(path, found="no such file or folder", remedy="check the spelling")
     found = _files_in(path, [formats.named(form)] if form else None)
     if not found:
-        raise UserError(
-            path,
-            found="no landmark file",
-            expected=f"one ending in {', '.join(formats.suffixes())}",
-            remedy="name the file",
-        )
+        raise _no_landmarks_in(path)
     if len(found) > 1 and any(len(formats.load(file, name=form)) > 1 for file in found):
         listed = ", ".join(file.name for file in found[:5]) + (" ..." if len(found) > 5 else "")
         raise UserError(
@@ -233,6 +228,21 @@ def landmark_files(path: Path, form: str | None = None) -> list[Path]:
             remedy="name the one you mean",
         )
     return found
+
+
+def _no_landmarks_in(folder: Path) -> UserError:
+    """What to do with a folder without a landmark file: perhaps there is one that is not understood."""
+    shown = sorted(path for path in folder.rglob("*") if not path.name.startswith("."))
+    alike = [path for path in shown if path.is_file() and path.name.lower().endswith(formats.suffixes())]
+    expected = f"one ending in {', '.join(formats.suffixes())}"
+    if alike:
+        listed = ", ".join(str(path.relative_to(folder)) for path in alike[:3]) + (" ..." if len(alike) > 3 else "")
+        remedy = "name the file instead of the folder: what is wrong with it is then said, or --format takes its format"
+        return UserError(folder, found=f"no landmark file that is understood (there are {listed})", remedy=remedy)
+    if images.find(folder):
+        remedy = f"put it there, name it, or place landmarks with: pronotum desk {folder}"
+        return UserError(folder, found="photographs, but no landmark file", expected=expected, remedy=remedy)
+    return UserError(folder, found="neither landmarks nor photographs", expected=expected, remedy="check the spelling")
 
 
 def _files_in(folder: Path, named: Sequence[formats.Format] | None = None) -> list[Path]:

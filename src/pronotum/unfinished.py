@@ -107,9 +107,10 @@ def _from_plain(path: Path, plain: Any) -> Answers:
 
 
 def _prediction(path: Path, plain: Mapping[str, Any]) -> Prediction:
-    arrays = [np.array(plain[name], dtype=np.float64) for name in ARRAYS]
+    points, confidence, spread, described = (np.array(plain[name], dtype=np.float64) for name in ARRAYS)
     upright = plain["upright"] and (np.array(plain["upright"][0], dtype=np.float64), _size(plain["upright"][1]))
-    return Prediction(path, _size(plain["size"]), *arrays, plain["remark"], upright, tuple(plain["order"]))
+    size, remark, order = _size(plain["size"]), plain["remark"], tuple(plain["order"])
+    return Prediction(path, size, points, confidence, spread, described, remark, upright, order)
 
 
 def _size(plain: Sequence[int]) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from pronotum.morphometrics.superimposition import centroid_size, fit_similarity
 KINDS = ("mirrored", "y flipped", "swapped", "order", "landmark", "configuration")
 """Of the findings made here."""
 ORDERS = ("swapped", "order")
+REFLECTED = ("mirrored", "y flipped")
 """Of those, the ones that say that the order of landmarks is another one."""
 LEAST_SPECIMENS = 5
 LEAST_LANDMARKS = 4
@@ -158,18 +159,19 @@ def strange_configurations(
 
 
 def other_orders(points: FloatArray, sizes: Sequence[tuple[int, int] | None], names: Sequence[str]) -> list[Finding]:
-    """Configurations whose landmarks are in another order than those of most; arguments as `strange_configurations`.
+    """Configurations whose landmarks are in another order than those of most; arguments as `strange_configurations`."""
+    return [one for one in at_a_glance(points, sizes, names) if one.kind in ORDERS]
 
-    A quick look: each is compared with most of the others, not with all but itself.
-    """
+
+def at_a_glance(points: FloatArray, sizes: Sequence[tuple[int, int] | None], names: Sequence[str]) -> list[Finding]:
+    """A quick `strange_configurations`: each is compared with most of the others, not with all but itself."""
     if len(points) < LEAST_SPECIMENS or points.shape[1] < LEAST_LANDMARKS:
         return []
     usual, _ = usual_of_most(points)
     misfits = usual.misfit(points)
     limit, tried = limit_of(misfits), orders(usual.mean)
     strange = map(int, np.flatnonzero(misfits > limit))
-    found = [_explain(i, points, sizes, names[i], usual, misfits, limit, tried) for i in strange]
-    return [one for one in found if one.kind in ORDERS]
+    return [_explain(i, points, sizes, names[i], usual, misfits, limit, tried) for i in strange]
 
 
 def single_landmarks(points: FloatArray, usual: Sequence[Usual], names: Sequence[str]) -> list[Finding]:

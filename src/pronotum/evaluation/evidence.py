@@ -5,7 +5,8 @@ Source: the questions and statistics that reviewers ask for; each is described, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from pronotum.evaluation.equivalence import (
     noninferiority,
 )
 from pronotum.landmarks import FloatArray
+from pronotum.morphometrics import statistic
 from pronotum.morphometrics.allometry import Allometry, compare_allometry
 from pronotum.morphometrics.anova import Anova, procrustes_anova
 from pronotum.morphometrics.components import Components, principal_components
@@ -92,6 +94,7 @@ class Shape:
         allometry: of both sets.
         groups: of both sets; None where no groups were given or fewer than two are left.
         groups_failed: why there is none.
+        further: the statistics of `morphometrics.statistic`, by name.
     """
 
     n: int
@@ -106,6 +109,7 @@ class Shape:
     allometry: Allometry
     groups: GroupDifferences | None
     groups_failed: str
+    further: Mapping[str, Estimate]
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,8 +204,10 @@ def _shape(sets: Sets, seed: int, resamples: int, permutations: int) -> Shape:
     unit, factor = ("px", np.ones(n)) if np.isnan(mm).any() else ("mm", mm)
     sizes = aligned.sizes[:n] * factor, aligned.sizes[n:] * factor
     groups, failed = None, ""
+    compared = statistic.Compared(manual, predicted, seed=seed, resamples=resamples, permutations=permutations)
     if sets.groups:
         names = [name for name, used in zip(sets.groups, pairs.used, strict=True) if used]
+        compared = replace(compared, groups=tuple(names))
         try:
             groups = group_differences(
                 manual, predicted, names, seed=seed, permutations=permutations, resamples=resamples
@@ -223,6 +229,7 @@ def _shape(sets: Sets, seed: int, resamples: int, permutations: int) -> Shape:
         ),
         groups=groups,
         groups_failed=failed,
+        further={name: one.compute(compared) for name, one in statistic.table().items()},
     )
 
 

@@ -137,12 +137,33 @@ def take_over(kind: Architecture, network: Any, earlier: Any) -> list[str]:
     return [name for name in own if name not in kept]
 
 
-@cache
 def table() -> Mapping[str, Architecture]:
     """All architectures by name."""
+    return {**_own(), **_added}
+
+
+_added: dict[str, Architecture] = {}
+
+
+@cache
+def _own() -> Mapping[str, Architecture]:
+    """Those of this package."""
     names = [item.name for item in pkgutil.iter_modules(pronotum.models.__path__)]
     modules = [importlib.import_module(f"pronotum.models.{name}") for name in names if name != "architecture"]
     return {found.name: found for module in modules for found in getattr(module, "ARCHITECTURES", ())}
+
+
+def add(kind: Architecture) -> None:
+    """Let this process know an architecture that is no module of this package: a file of your own, a notebook.
+
+    Files of its models can be opened after this call only.
+
+    Raises:
+        UserError: another one has this name.
+    """
+    if table().get(kind.name, kind) is not kind:
+        raise UserError(kind.name, found="there is a model of this name", remedy="choose another one")
+    _added[kind.name] = kind
 
 
 def named(name: str, where: object = "--model") -> Architecture:

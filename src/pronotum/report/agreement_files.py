@@ -137,6 +137,7 @@ def _shape(shape: Shape, landmarks: Sequence[str]) -> dict[str, Any]:
         },
         "groups": _groups(shape),
         "groups_failed": shape.groups_failed,
+        "further": dict(shape.further),
     }
 
 

@@ -16,6 +16,7 @@ from pronotum.errors import UserError
 from pronotum.evaluation.evidence import LEAST_REPEATS, Evidence
 from pronotum.evaluation.verdict import Rules, Verdict
 from pronotum.files import write_text
+from pronotum.morphometrics import statistic
 from pronotum.report import agreement_tables as tables
 from pronotum.report import embedding, methods, overlays, repeat_plan, wording
 from pronotum.report.agreement_plates import Plate, plates
@@ -79,6 +80,7 @@ def render(contents: Contents, drawn: Sequence[Plate]) -> str:
             verdict=verdict,
             sets=evidence.sets,
             shape=evidence.shape,
+            further=statistic.table(),
             human=evidence.human,
             rules=rules_as_toml(contents.rules),
             reviewed={check.name: check for check in verdict.reviewed},

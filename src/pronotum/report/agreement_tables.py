@@ -145,6 +145,7 @@ def shape_rows(evidence: Evidence) -> list[Row]:
     rows += [
         _row(f"allometry_{key}", getattr(shape.allometry, key), shape.allometry.n) for key in ("angle", "length_ratio")
     ]
+    rows += [_row(name, found, shape.n) for name, found in shape.further.items()]
     if shape.groups:
         rows += _group_rows(evidence)
     if human:

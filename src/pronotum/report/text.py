@@ -10,6 +10,7 @@ import numpy as np
 
 from pronotum.data import Dataset, Problem
 from pronotum.doctor import shapes
+from pronotum.doctor.finding import KINDS
 from pronotum.evaluation.verdict import Verdict
 from pronotum.morphometrics.superimposition import centroid_size
 
@@ -47,6 +48,7 @@ def data_summary(data: Dataset, problems: Sequence[Problem], strange: Sequence[P
         "curves": len(data.scheme.curves),
         "with_unused_curves": sum(bool(specimen.curves) for specimen in data.landmarks),
         "other_order": other_orders(data),
+        "reflected": reflected(data),
         "missing_landmarks": int(np.isnan(points[..., 0]).sum()),
         "photograph_sizes": [list(size) for size in sizes],
         "with_scale": len(scales),
@@ -79,6 +81,12 @@ def other_orders(data: Dataset) -> list[str]:
     return said
 
 
+def reflected(data: Dataset) -> list[str]:
+    """Which specimens seem to be mirrored or upside down, and which of the two."""
+    found = shapes.at_a_glance(data.points[:, : data.scheme.n_fixed], data.sizes, data.names)
+    return [f"{one.name}: {KINDS[one.kind]}" for one in found if one.kind in shapes.REFLECTED]
+
+
 def data_text(summary: Mapping[str, Any]) -> str:
     """The summary of `data_summary` for people."""
     sizes = summary["photograph_sizes"]
@@ -104,6 +112,9 @@ def data_text(summary: Mapping[str, Any]) -> str:
     others = summary["other_order"]
     lines += [f"WARNING: landmark order of {one} - see pronotum doctor" for one in others[:5]]
     lines += [f"WARNING: landmark order of {len(others) - 5} more"] if len(others) > 5 else []
+    turned = summary["reflected"]
+    lines += [f"WARNING: {one} - see pronotum doctor" for one in turned[:5]]
+    lines += [f"WARNING: mirrored or upside down: {len(turned) - 5} more"] if len(turned) > 5 else []
     if summary["outside_photograph"]:
         names = summary["outside_photograph"]
         listed = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")

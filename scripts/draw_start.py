@@ -1,0 +1,57 @@
+"""Pictures of "get started" and of the first tutorial, from a run of the demo.
+
+python scripts/draw_start.py FOLDER     FOLDER keeps the run, so that drawing again takes seconds
+python scripts/draw_start.py            only the landmarks that it learns from, for which no run is needed
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+from pronotum import demo, workflows
+from pronotum.report import overlays
+
+DRAWS = ("demo.jpg", "start-check.jpg")
+PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
+WIDTH = 1100
+"""Px of the pictures on the page."""
+SHOWN = 6
+
+
+def main(folder: Path) -> None:
+    """Run the demo if it has not been run yet, and draw."""
+    if not (folder / "report.html").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        demo.run(folder, on_step=print)
+    predicted = sorted((folder / "predictions" / "overlays").glob("*.png"))
+    tiles = [(path.stem, Image.open(path).convert("RGB")) for path in predicted[:SHOWN]]
+    _save(overlays.contact_sheet(tiles, columns=3), "demo.jpg")
+    learnt_from(folder / "train")
+
+
+def learnt_from(folder: Path) -> None:
+    """Draw manual landmarks as ``pronotum check`` does."""
+    with tempfile.TemporaryDirectory() as name:
+        sheet = Path(name) / "sheet.png"
+        overlays.sheet(workflows.check(folder), sheet, limit=SHOWN, columns=3)
+        _save(Image.open(sheet), "start-check.jpg")
+
+
+def _save(picture: Image.Image, name: str) -> None:
+    picture = picture.convert("RGB")
+    picture.thumbnail((WIDTH, WIDTH), Image.Resampling.LANCZOS)
+    picture.save(PICTURES / name, quality=85)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        main(Path(sys.argv[1]))
+    else:
+        with tempfile.TemporaryDirectory() as drawn:
+            demo.draw_beetles(Path(drawn) / "train", "pronotum", n=SHOWN, seed=0)
+            learnt_from(Path(drawn) / "train")
