@@ -40,11 +40,11 @@ class Faults:
     def install(self) -> None:
         fsync = os.fsync
 
-        def counted(handle: int) -> None:
+        def watched(handle: int) -> None:
             self.happens("fsync", self.root, 0)
             fsync(handle)
 
-        os.fsync = counted
+        os.fsync = watched
         sys.addaudithook(self.hook)
 
     def hook(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -59,10 +59,7 @@ class Faults:
             self.happens(event, name, flags)
 
     def happens(self, event: str, path: str, flags: int) -> None:
-        self.counter.seek(0)
-        number = int.from_bytes(self.counter.read(8), "little") + 1
-        self.counter.seek(0)
-        self.counter.write(number.to_bytes(8, "little"))
+        number = counted(self.counter, 0)
         if event == "os.rename" and self.slow:
             time.sleep(self.slow)
         if self.stop is not None and number == self.stop:
@@ -73,7 +70,19 @@ class Faults:
             os.kill(os.getpid(), signal.SIGKILL)
         due = self.fail is not None and (number == self.fail or (number > self.fail and not self.once))
         if due and event != "os.remove":  # a full disk can still be emptied
+            counted(self.counter, 1)
             raise OSError(self.errno, os.strerror(self.errno), path)
+
+
+def counted(counter: mmap.mmap, which: int) -> int:
+    """One more of what the counter counts: operations (0) and those that were made to fail (1)."""
+    number = count(counter, which) + 1
+    counter[8 * which : 8 * which + 8] = number.to_bytes(8, "little")
+    return number
+
+
+def count(counter: mmap.mmap, which: int) -> int:
+    return int.from_bytes(counter[8 * which : 8 * which + 8], "little")
 
 
 def command(argv: list[str]) -> None:
@@ -121,7 +130,7 @@ def run(job: dict[str, Any], counter: mmap.mmap) -> None:
 
 def fork(job: dict[str, Any]) -> dict[str, Any]:
     """Do a job in a child, with a reader that looks at its files all the while."""
-    counter = mmap.mmap(-1, 8)
+    counter = mmap.mmap(-1, 16)
     said, told = os.memfd_create("said"), os.memfd_create("told")
     child = os.fork()
     if child == 0:
@@ -155,10 +164,10 @@ def fork(job: dict[str, Any]) -> dict[str, Any]:
             problems += unreadable(Path(job["root"]))
         time.sleep(0.01)
     problems += unreadable(Path(job["root"]))
-    counter.seek(0)
     answer = {
         "code": os.waitstatus_to_exitcode(status),
-        "operations": int.from_bytes(counter.read(8), "little"),
+        "operations": count(counter, 0),
+        "failures": count(counter, 1),
         "readings": readings + 1,
         "unreadable": sorted(set(problems)),
         "said": content(said),

@@ -18,6 +18,7 @@ class Outcome:
     Attributes:
         code: exit code; negative = the signal that ended it.
         operations: how often it has changed files below its folder.
+        failures: how many of these were made to fail.
         readings: how often somebody has looked at its files meanwhile.
         unreadable: files that were not whole then.
         said: what it has printed.
@@ -26,6 +27,7 @@ class Outcome:
 
     code: int
     operations: int
+    failures: int
     readings: int
     unreadable: list[str]
     said: str
