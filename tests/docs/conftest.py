@@ -58,7 +58,8 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for part, seed in (("pronotum", 4), ("head", 5)):
         place = folder / "beetles" / part
         save(place / "landmarks.tps", collection(place, 6, seed, part=part, series="9"))
-    shutil.copytree(folder / "new-wings", folder / "their-wings")
+    for other in ("their-wings", "drawers"):
+        shutil.copytree(folder / "new-wings", folder / other)
     shutil.copy(folder / "new-wings" / "wing_301.jpg", folder / "wing.jpg")
     return folder
 
