@@ -130,6 +130,7 @@ def survive(run: Path, photographs: Path, out: Path, asked: argparse.Namespace) 
     count = Counter(name for table in tables for name in table["photograph"].to_pylist())
     expected = {str(path) for path in photographs.rglob("*.jpg")}
     draw(samples, asked.picture)
+    (asked.out / "samples.json").write_text(json.dumps(samples))
     return {
         "photographs": len(expected),
         "killed_at": moments,
@@ -145,8 +146,8 @@ def flatness(samples: list[list[tuple[float, int, float]]]) -> dict[str, Any]:
     """Peak of each attempt, and how memory grows with photographs once all workers are at work."""
     moved = list[tuple[float, float]]()
     for one in samples:
-        settled = [(n, mb) for _, n, mb in one if n > one[0][1]]
-        middle = np.mean(settled, axis=0) if settled else (0, 0)
+        settled = [(n, mb) for _, n, mb in one if one[0][1] < n < samples[-1][-1][1]]  # not while workers leave
+        middle = np.mean(settled, axis=0) if settled else np.zeros(2)
         moved += [(n - middle[0], mb - middle[1]) for n, mb in settled]
     x, y = np.array(moved).T
     return {
