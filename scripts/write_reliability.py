@@ -73,7 +73,8 @@ def page(tests: list[dict[str, Any]]) -> Iterator[str]:
     known = versions()
     yield "# Reliability"
     yield ""
-    yield "What was tried to break pronotum, and what came of it. Made by `scripts/write_reliability.py` from the suite's own record"
+    yield "What was tried to break pronotum, and what came of it."
+    yield "Made by `scripts/write_reliability.py` from the suite's own record"
     yield f"({datetime.now(UTC):%Y-%m-%d}, Python {known['python']}, torch {known['torch']}, {platform.system()});"
     yield "`scripts/test` runs a bounded part of the same suite (`tests/faults/`)."
     yield ""

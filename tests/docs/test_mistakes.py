@@ -44,13 +44,16 @@ def test_a_wrong_folder(capsys: pytest.CaptureFixture[str], here: Path) -> None:
     assert not (here / "run").exists()
 
 
-def test_a_table_with_semicolons(capsys: pytest.CaptureFixture[str], here: Path) -> None:
+def test_a_table_with_semicolons_and_decimal_commas(capsys: pytest.CaptureFixture[str], here: Path) -> None:
     (here / "wings" / "landmarks.tps").unlink()
     table = here / "wings" / "landmarks.csv"
     table.write_text("image;id;X1;Y1;X2;Y2\nwing_101.jpg;1;10,5;20,5;30,0;40,0\n")
-    assert "landmarks.csv" in mistake(capsys, here, "check", "wings")
-    said = mistake(capsys, here, "check", "wings/landmarks.csv")
-    assert "cells separated by semicolons; expected commas, and decimal points; export it again so" in said
+    assert "landmarks.csv:1: nothing that says from which edge y counts" in mistake(capsys, here, "check", "wings")
+    table.write_text("image;id;origin;X1;Y1;X2;Y2\nwing_101.jpg;1;top-left;10,5;20.5;30,0;40,0\n")
+    assert "'20.5' in column Y1; expected a number with a decimal comma" in mistake(capsys, here, "check", "wings")
+    table.write_text("image;id;origin;X1;Y1;X2;Y2\nwing_101.jpg;1;top-left;10,5;20,5;30,0;40,0\n")
+    assert call(["check", "wings"], here) == 0
+    assert "1 specimens" in capsys.readouterr().out
 
 
 def test_y_flipped_in_a_record(capsys: pytest.CaptureFixture[str], here: Path) -> None:

@@ -109,21 +109,8 @@ def of(path: Path) -> Format:
             expected=f"one ending in {', '.join(suffixes())}",
             remedy="rename it, or name its format",
         )
-    if suffix == ".csv" and _semicolons(path):
-        found, expected = "cells separated by semicolons", "commas, and decimal points"
-        raise UserError(path, found=found, expected=expected, remedy="export it again so")
     listed = ", ".join(found.name for found in fitting)
     raise UserError(path, found=f"several formats end in {suffix}", remedy=f"name the one you mean: {listed}")
-
-
-def _semicolons(path: Path) -> bool:
-    """Whether the first line has semicolons where a table has commas, as spreadsheets write it in many countries."""
-    try:
-        with path.open("rb") as file:
-            first = file.readline(10_000)
-    except OSError:
-        return False
-    return first.count(b";") > 1 and b"," not in first
 
 
 def load(path: Path, sizes: Sizes = None, *, name: str | None = None) -> tuple[Landmarks, ...]:
