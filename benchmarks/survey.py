@@ -32,6 +32,7 @@ from PIL import Image, ImageEnhance
 from pronotum import demo, survey, workflows
 from pronotum.cluster import Cluster
 
+DRAWS = ("survey-memory.png",)
 SIZE = (192, 144)
 DRAWN = 200
 TINY = {"model.frame": "[64,48]", "model.hidden": "64", "epochs": "10"}
@@ -212,7 +213,7 @@ def main() -> None:
     parser.add_argument("--timed", type=int, default=2, help="thousands of photographs whose throughput is measured")
     parser.add_argument("--repeat", type=int, default=3, help="how often one and two workers take turns")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--picture", type=Path, default=Path("docs/pictures/survey-memory.png"))
+    parser.add_argument("--picture", type=Path, default=Path("docs/pictures") / DRAWS[0])
     asked = parser.parse_args()
     run, photographs = prepare(asked.out, asked.photographs, asked.seed)
     result: dict[str, Any] = {}

@@ -98,7 +98,8 @@ def test_every_command_is_in_the_readme() -> None:
 
 def test_every_picture_is_used_and_made_by_a_script() -> None:
     pages = "\n".join(path.read_text(encoding="utf-8") for path in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"])
-    scripts = (ROOT / "scripts").glob("draw_*.py")
+    files = [*(ROOT / "scripts").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]
+    scripts = [path for path in files if "\nDRAWS = " in path.read_text(encoding="utf-8")]
     drawn = {name for script in scripts for name in runpy.run_path(str(script), run_name="looked at")["DRAWS"]}
     folder = ROOT / "docs" / "pictures"
     there = {str(path.relative_to(folder)) for path in folder.rglob("*.*")}
