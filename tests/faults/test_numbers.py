@@ -136,7 +136,7 @@ def test_cross_validation_and_doctor(name, nursery, trained, note, tmp_path):
     data = dataset(tmp_path / "data", **DATA[name])
     for command in (
         ("crossvalidate", data, "-o", tmp_path / "run", "--folds", "2", *TINY),
-        ("doctor", data),
+        ("doctor", data, "-o", tmp_path / "doctor"),
     ):
         outcome = nursery.run(tmp_path, *command, watch=False)
         assert clear(outcome), (command, outcome.said)
