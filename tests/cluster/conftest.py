@@ -16,7 +16,7 @@ import torch
 from pronotum import crossvalidation, demo
 from pronotum.workflows import TrainOptions
 
-STEPS = {"coarse_steps": 12, "fine_steps": 12, "coarse_epochs": 1, "fine_epochs": 1}
+STEPS = {"coarse_steps": 25, "fine_steps": 25, "coarse_epochs": 1, "fine_epochs": 1}
 SMALL = {"model.coarse_widths": "[8,8,8,8]", "model.coarse_depth": 8, "model.fine_widths": "[8,8]"}
 OPTIONS = TrainOptions(device="cpu", pose="upright", overrides={**STEPS, **SMALL})
 N_FOLDS = 3
