@@ -35,7 +35,7 @@ ATTEMPTS = 10
 """How often a task is handed in that Dask gives up; it does so when four workers have died that had it."""
 VISIBLE_SECONDS = 120.0
 """How long a file may need from another machine to this one: NFS remembers for a minute that it was not there."""
-CONNECT_SECONDS = 30
+CONNECT_SECONDS = 60
 
 
 @contextmanager
