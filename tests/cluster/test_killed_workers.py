@@ -55,6 +55,11 @@ def test_workers_killed_at_random_change_nothing(beetles, serial, cluster, tmp_p
     np.testing.assert_equal(weights(tmp_path / "run"), weights(folder))
 
 
+def interruptible() -> None:
+    """In a child: what a shell runs in the background, and all that it starts, would be deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_who_waits_is_interrupted_then_killed_and_the_same_command_goes_on(beetles, serial, cluster, tmp_path):
     settings = [f"--set={name}={value}" for name, value in OPTIONS.overrides.items()]
     options = [f"--folds={N_FOLDS}", "--device=cpu", "--pose=upright", f"--cluster={cluster.address}", *settings]
@@ -67,7 +72,7 @@ def test_who_waits_is_interrupted_then_killed_and_the_same_command_goes_on(beetl
     for attempt in range(4):  # small networks may be done before anybody can interrupt them
         run = tmp_path / f"run {attempt}"
         command = [*where, str(run), *options]
-        first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible)
         until(lambda run=run: cluster.working(run), "a task")
         first.send_signal(signal.SIGINT)
         said = first.communicate()[1]
