@@ -6,10 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from pronotum import cli, demo, formats, tasks, tuning_tasks, workflows
+from pronotum import cli, demo, formats, tasks, tuning_tasks
 from pronotum.cli_parts import overrides
 from pronotum.errors import UserError
 from pronotum.models import architecture
+from pronotum.settings import resolve
 from pronotum.training import Diverged
 from pronotum.workflows import TrainOptions
 
@@ -111,8 +112,8 @@ def test_the_command_line_goes_on_says_the_budget_first_and_looks_once(beetles, 
 
     best = min(trials, key=lambda trial: trial.error)
     kind = architecture.named("heatmap")
-    found = workflows.resolve(kind, beetles, overrides([f"@{folder / 'best.toml'}"]), None)
-    assert found == workflows.resolve(kind, beetles, {**OPTIONS.overrides, **best.settings}, None)
+    found = resolve(kind, beetles, overrides([f"@{folder / 'best.toml'}"]), None)
+    assert found == resolve(kind, beetles, {**OPTIONS.overrides, **best.settings}, None)
 
     rows = list(csv.DictReader((folder / "trials.csv").read_text(encoding="utf-8").splitlines()))
     assert [float(row["error_percent_centroid_size"]) for row in rows] == [trial.error for trial in trials]

@@ -30,6 +30,7 @@ from pronotum.files import write_text
 from pronotum.landmarks import FloatArray, LandmarkSet, Scheme
 from pronotum.models import architecture
 from pronotum.runs import Run
+from pronotum.settings import OF_MODEL, resolve
 from pronotum.tasks import Engine, OnShare, Task, Told
 
 DESCRIPTION = "protocol.json"
@@ -148,7 +149,7 @@ def split_settings(overrides: Mapping[str, Any]) -> tuple[dict[str, Any], dict[s
     others, own = {}, {}
     for name, value in overrides.items():
         if name.startswith(OF_CLASSICAL):
-            own[workflows.OF_MODEL + name.removeprefix(OF_CLASSICAL)] = value
+            own[OF_MODEL + name.removeprefix(OF_CLASSICAL)] = value
         else:
             others[name] = value
     return others, {CLASSICAL: own} if own else {}
@@ -283,7 +284,7 @@ class Reproduction:
             combine(chosen, protocol.dropped, own_heads=protocol.own_heads)
         if protocol.classical:
             overrides = self._options(CLASSICAL, None).overrides
-            workflows.resolve(architecture.named(CLASSICAL), next(iter(self.parts.values())), overrides, None)
+            resolve(architecture.named(CLASSICAL), next(iter(self.parts.values())), overrides, None)
         if protocol.pretrain_round and not 1 <= protocol.pretrain_round <= plan.n_rounds:
             found = f"round {protocol.pretrain_round} of {plan.n_rounds}"
             raise UserError("--pretrain-fold", found=found, expected=f"1 to {plan.n_rounds}")

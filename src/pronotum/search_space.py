@@ -13,6 +13,7 @@ from pronotum.data import Dataset
 from pronotum.errors import UserError, did_you_mean
 from pronotum.models import architecture
 from pronotum.models.architecture import Architecture
+from pronotum.settings import OF_MODEL, resolve
 
 NAMES = ("resolution", "rate", "augmentation", "epochs")
 RATES = ("rate", "rate_start")
@@ -69,7 +70,7 @@ class SearchSpace:
             UserError: no such dial, or one that this model does not have.
         """
         kind = architecture.named(options.model or workflows.choose_pose(data, options)[0])
-        training, _ = workflows.resolve(kind, data, options.overrides, options.preset)
+        training, _ = resolve(kind, data, options.overrides, options.preset)
         usual = kind.areas[0] if kind.areas else 1
         configs = {area / usual: preparation.configure(kind, data, area) for area in kind.areas}
         known = {dial.name: dial for dial in _dials(training.model_dump(), tuple(sorted(configs)))}
@@ -147,9 +148,7 @@ def _augmented(values: Mapping[str, Any], factor: float) -> dict[str, Any]:
     return turned | ({"geometric": True} if "geometric" in values else {})
 
 
-def _differences(
-    usual: Mapping[str, Any], other: Mapping[str, Any], prefix: str = workflows.OF_MODEL
-) -> dict[str, Any]:
+def _differences(usual: Mapping[str, Any], other: Mapping[str, Any], prefix: str = OF_MODEL) -> dict[str, Any]:
     """What differs in the config of a model, by dotted name."""
     found: dict[str, Any] = {}
     for name, value in other.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -12,11 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel
 
 from pronotum import __version__, formats, inference, pictures, poses, preparation, project, ranks, training
 from pronotum.data import Dataset, Problem, open_data
-from pronotum.errors import UserError, did_you_mean
+from pronotum.errors import UserError
 from pronotum.evaluation import distances as dist
 from pronotum.evaluation import domain
 from pronotum.evaluation.calibration import Certainty
@@ -28,11 +26,10 @@ from pronotum.morphometrics.superimposition import mean_shape
 from pronotum.project import Project
 from pronotum.report import curves, overlays, page
 from pronotum.runs import Run
+from pronotum.settings import resolve
 
 DEFAULT_MODEL = "heatmap"
 FREE_MODEL = "free"
-OF_MODEL = "model."
-MIRROR = "augmentation.mirror"
 LEFT_OUT = "left out"
 """Event of a specimen or photograph that a training could not use."""
 MIN_SPECIMENS = architecture.MIN_SPECIMENS
@@ -109,44 +106,6 @@ class TrainResult:
             "seconds": self.seconds,
             "problems": [str(problem) for problem in self.problems],
         }
-
-
-def override(settings: BaseModel, changes: Mapping[str, Any], prefix: str = "") -> Any:
-    """Settings with some changed by dotted name, e.g. ``{"augmentation.rotation": "180"}``.
-
-    Args:
-        settings: as they are.
-        changes: new values; lists are written as JSON, e.g. ``"[128, 96]"``.
-        prefix: what a user writes before the names.
-
-    Raises:
-        UserError: no such setting, or a value that it cannot have.
-    """
-    values = settings.model_dump()
-    for name, value in changes.items():
-        place, known = values, name
-        *outer, last = name.split(".")
-        for part in outer:
-            place = place.get(part, {})
-        if last not in place or isinstance(place[last], dict):
-            remedy = did_you_mean(last, place or values)
-            raise UserError(f"--set {prefix}{known}", found="no such setting", remedy=remedy)
-        place[last] = _from_json(value)
-    try:
-        return type(settings).model_validate(values)
-    except ValueError as error:
-        first = str(error).splitlines()
-        raise UserError("--set", found=" ".join(line.strip() for line in first[1:3])) from None
-
-
-def _from_json(value: Any) -> Any:
-    """A list, an object or nothing (null) written as text; anything else as it is."""
-    if not isinstance(value, str) or not (value.startswith(("[", "{")) or value == "null"):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
 
 
 def check(
@@ -344,41 +303,6 @@ def _finished(run: Run, described: Mapping[str, Any], data: Dataset) -> TrainRes
     problems = tuple(dict.fromkeys((*data.problems, *noted)))
     seconds, error = card["training_seconds"], card["held_out_error_px"]
     return TrainResult(run, card["n_train"], card["n_held_out"], error, seconds, problems)
-
-
-def resolve(
-    kind: architecture.Architecture, data: Dataset, overrides: Mapping[str, Any], preset: str | None
-) -> tuple[Any, Any]:
-    """Settings of a training and config of a model, both with what was overridden.
-
-    Args:
-        kind: of the model.
-        data: what it is trained on.
-        overrides: settings by dotted name; those of the model begin with ``model.``.
-        preset: name; None = the default of the model.
-
-    Raises:
-        UserError: no such preset or setting, or a value that it cannot have.
-    """
-    of_model = {name.removeprefix(OF_MODEL): v for name, v in overrides.items() if name.startswith(OF_MODEL)}
-    of_training = {name: value for name, value in overrides.items() if not name.startswith(OF_MODEL)}
-    config = preparation.configure(kind, data)
-    settings = kind.preset(preset)
-    for name in of_training:
-        if name in type(config).model_fields and name not in type(settings).model_fields:
-            raise UserError(f"--set {name}", found="a setting of the model", remedy=f"write --set {OF_MODEL}{name}=...")
-    if MIRROR in of_training and not data.scheme.mirror:
-        raise UserError(
-            f"--set {MIRROR}",
-            found="nothing says which landmarks change places in a mirror",
-            expected="mirror = true in the scheme, with every landmark in pairs or midline",
-            remedy="see docs/scheme.md",
-        )
-    chosen = override(config, of_model, OF_MODEL)
-    if chosen.n_landmarks != data.scheme.n_landmarks:
-        found = f"{chosen.n_landmarks} landmarks, and specimens with {data.scheme.n_landmarks}"
-        raise UserError(f"--set {OF_MODEL}n_landmarks", found=found, remedy="leave it out")
-    return override(settings, of_training), chosen
 
 
 def require_start(kind: architecture.Architecture, found: str, start: Path | None) -> None:

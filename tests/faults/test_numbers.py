@@ -20,6 +20,7 @@ from pronotum.models import architecture
 from pronotum.models.heatmap import HeatmapConfig
 from pronotum.morphometrics.shape_prior import ShapePrior
 from pronotum.morphometrics.superimposition import mean_shape
+from pronotum.settings import resolve
 from pronotum.synthetic import draw
 
 from .conftest import FULL, SIZE, TINY
@@ -177,7 +178,7 @@ def test_settings_that_cannot_be(beetles, trained, nursery, note, tmp_path):
     data, kind = workflows.check(beetles), architecture.named("heatmap")
     for setting in SETTINGS:
         with pytest.raises(UserError) as error:
-            workflows.resolve(kind, data, overrides([setting]), "fast")
+            resolve(kind, data, overrides([setting]), "fast")
         assert "\n" not in str(error.value), setting
     command = ("train", beetles, "-o", tmp_path / "run", *TINY, "--set", SETTINGS[0])
     outcome = nursery.run(tmp_path, *command, watch=False)
