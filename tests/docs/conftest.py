@@ -64,7 +64,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def short() -> Iterator[None]:
     """Trainings of a single step and a demo of a few beetles: what is tested is that commands do as the pages say."""
     with pytest.MonkeyPatch.context() as patch:

@@ -97,7 +97,7 @@ def serve():
 
     def begin(folder):
         handler = partial(type("Fresh", (Handler,), {"asked": set()}), directory=str(folder))
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        server = type("Patient", (ThreadingHTTPServer,), {"request_queue_size": 64})(("127.0.0.1", 0), handler)
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)

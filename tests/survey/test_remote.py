@@ -20,7 +20,7 @@ SIZE = (96, 72)
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
     """As real, but short."""
-    monkeypatch.setattr(remote, "WAITS", (0.01, 0.01))
+    monkeypatch.setattr(remote, "WAITS", (0.01, 0.5))
     monkeypatch.setattr(remote, "SILENCE_SECONDS", 20.0)
     monkeypatch.setattr(remote, "FILE_SECONDS", 60.0)
 
@@ -53,7 +53,9 @@ def test_a_list_of_addresses(model, beetles, tmp_path, command, serve):
 
 
 def test_the_folders_of_a_web_server(model, beetles, tmp_path, command, serve):
-    assert command(model, f"{serve(beetles)}/", "-o", tmp_path / "out") == 0
+    ended = command(model, f"{serve(beetles)}/", "-o", tmp_path / "out")
+    assert {row["photograph"]: row["remark"] for row in table(tmp_path / "out") if row["status"] == "bad"} == {}
+    assert ended == 0
     assert command(model, beetles, "-o", tmp_path / "local") == 0
     assert landmarks(tmp_path / "out") == landmarks(tmp_path / "local")
 
