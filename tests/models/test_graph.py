@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pronotum import pictures
 from pronotum.models import graph, heatmap
-from pronotum.models.agreement import Reconcile, inverse
+from pronotum.models.agreement import Reconcile, Steady, inverse
 from pronotum.models.ebnet import Block, EBNet, EBNetConfig
 from pronotum.models.heatmap import HeatmapConfig, HeatmapModel
 from pronotum.morphometrics.shape_prior import ShapePrior, reconcile
@@ -103,6 +103,19 @@ def test_expectations_weigh_doubts_as_the_shape_prior_does(k):
             assert np.allclose(mine[specimen].numpy(), wanted, rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.parametrize("k", [1, 2, 3, 9])
+def test_configurations_are_steadied_as_by_the_shape_prior(k):
+    generator = np.random.default_rng(k)
+    base = generator.uniform(0, 90, (k, 2))
+    prior = ShapePrior.fit(base + generator.normal(0, 3, (10, k, 2)), 0.5)
+    points, doubts = base + generator.normal(0, 9, (8, k, 2)), generator.uniform(0, 7, (8, k)).clip(min=1.0) - 1
+    points[-1] = 40.0  # at one place
+    found = Steady(prior)(torch.from_numpy(points), torch.from_numpy(doubts)).numpy()
+    for specimen in range(8):
+        wanted = prior.steadied(points[specimen], doubts[specimen])
+        assert np.allclose(found[specimen], wanted, rtol=1e-8, atol=1e-8)
+
+
 def test_matrices_are_inverted_although_their_entries_are_far_apart():
     generator = torch.Generator().manual_seed(0)
     root = torch.randn(4, 20, 20, dtype=torch.float64, generator=generator)
@@ -123,14 +136,15 @@ def test_a_graph_answers_as_the_model_that_looks_again_where_it_must(monkeypatch
     with torch.no_grad():
         found = graph.HeatmapGraph(model).eval()(shown)
     steady = found.margin > 1e-3
-    assert steady.float().mean() > 0.8
+    assert steady.float().mean() > 0.6
     assert torch.allclose(found.points[steady], wanted.points[steady], atol=1e-3)
     assert torch.allclose(found.confidence[steady], wanted.confidence[steady], atol=1e-4)
     assert torch.allclose(found.spread[steady], wanted.spread[steady], atol=1e-3)
 
 
-def test_windows_off_their_answers_are_cut_again():
+def test_windows_off_their_answers_are_cut_again(monkeypatch):
     """Of the passes after the first each changes some landmarks and leaves others, or the last test shows little."""
+    monkeypatch.setattr(graph, "STEADYING", 0.0)  # else all landmarks of a specimen follow the one that has changed
     shown = noise(4, PICTURE)
     with torch.no_grad():
         once, twice = (graph.HeatmapGraph(heatmap_model(passes=n)).eval()(shown).points for n in (1, 2))

@@ -1,4 +1,4 @@
-"""`shape_prior.reconcile` in fixed tensor operations, for a batch of pictures: what a graph can hold.
+"""`reconcile` and `ShapePrior.steadied` in fixed tensor operations, for a batch of pictures: what a graph can hold.
 
 The numbers are those of `morphometrics.shape_prior`, where it is said what they mean; tests compare the two.
 """
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pronotum.models.unet import cell_centres
-from pronotum.morphometrics.shape_prior import MAX_PAIRS, ShapePrior
+from pronotum.morphometrics.shape_prior import COLLAPSED, MAX_PAIRS, ShapePrior
 
 
 class Reconcile(nn.Module):
@@ -117,14 +117,57 @@ class Reconcile(nn.Module):
         back = linear.transpose(-1, -2) / squared[:, None, None]
         residuals = move(back[:, None], points - shift) - self.mean
         observed = doubt.square() / squared[:, None]
-        noise = observed[..., None].expand(-1, -1, 2).flatten(1)[:, None] * torch.eye(2 * n, dtype=torch.float64)
-        precision = inverse(self.covariance + noise)
+        precision = inverse(self.covariance + diagonal(observed))
         weighted = (precision * residuals.flatten(1)[:, None]).sum(-1).view(-1, n, 2)
         without = inverse_2x2(precision.flatten(1).index_select(1, self.own).view(-1, n, 2, 2))
         expected = self.mean + residuals - move(without, weighted)
         spread = without - observed[..., None, None] * torch.eye(2, dtype=torch.float64)
         turned = linear[:, None]
         return move(turned, expected) + shift, product(product(turned, spread), turned.transpose(-1, -2))
+
+
+class Steady(nn.Module):
+    """Configurations weighed against the shapes that are possible, as `ShapePrior.steadied`.
+
+    Args:
+        prior: the shapes that are possible.
+        iterations: how often the pose is fitted.
+
+    Shape:
+        (B, K, 2) float64 points and their (B, K) doubt -> (B, K, 2) points.
+    """
+
+    mean: Tensor
+    covariance: Tensor
+
+    def __init__(self, prior: ShapePrior, *, iterations: int = 3) -> None:
+        super().__init__()
+        self.iterations = iterations
+        self.register_buffer("mean", torch.from_numpy(prior.mean))
+        self.register_buffer("covariance", torch.from_numpy(prior.covariance))
+
+    def forward(self, points: Tensor, doubt: Tensor) -> Tensor:
+        """See the class."""
+        answer = points
+        weights = 1 / (doubt.square() + self.covariance.diagonal().mean())
+        for _ in range(self.iterations):
+            linear, shift = fit(self.mean, answer, weights)
+            squared = linear[..., 0].square().sum(-1)
+            seen = squared > COLLAPSED**2
+            safe = torch.where(seen, squared, 1.0)
+            back = linear.transpose(-1, -2) / safe[:, None, None]
+            residuals = move(back[:, None], points - shift) - self.mean
+            precision = inverse(self.covariance + diagonal(doubt.square() / safe[:, None]))
+            weighted = (precision * residuals.flatten(1)[:, None]).sum(-1)
+            shape = (self.covariance * weighted[:, None]).sum(-1).view_as(points)
+            answer = torch.where(seen[:, None, None], move(linear[:, None], self.mean + shape) + shift, points)
+        return answer
+
+
+def diagonal(variances: Tensor) -> Tensor:
+    """(B, 2K, 2K) matrices with the variances (B, K) of landmarks on the diagonal, once for x and once for y."""
+    twice = variances[..., None].expand(-1, -1, 2).flatten(1)
+    return twice[:, None] * torch.eye(2 * variances.shape[1], dtype=torch.float64)
 
 
 def fit(source: Tensor, target: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:

@@ -164,7 +164,9 @@ class FreeTrainer:
             rates=lambda share: {"lr": one_cycle(settings.finder_rate, share)},
             averaging=settings.averaging,
         )
-        return [finding, *upright.stages()]
+        stages = [finding, *upright.stages()]
+        self.model.config = self.model.config.model_copy(update={"upright": self.model.upright.config})
+        return stages
 
     def _losses(self, generator: torch.Generator) -> Iterator[Tensor]:
         config, wholes = self.model.config.finder, self.examples.wholes

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pronotum.augment import about
-from pronotum.models.agreement import Reconcile
+from pronotum.models.agreement import Reconcile, Steady
 from pronotum.models.ebnet import EBNet
-from pronotum.models.heatmap import DOUBT, OFF_CENTRE, OTHER_POSES, HeatmapModel, rescale, turn
+from pronotum.models.heatmap import DOUBT, OFF_CENTRE, OTHER_POSES, STEADYING, HeatmapModel, rescale, turn
 from pronotum.models.unet import UNet, cell_centres, decode, deviation
 
 WIDEST_WEIGHT = 1 << 15
@@ -62,7 +62,7 @@ class HeatmapGraph(nn.Module):
         self.shrink_detail = Shrink(config.detail, config.frame)
         (width, height), stride = config.frame, self.coarse.stride
         cells = width // stride, height // stride
-        self.reconcile = Reconcile(model.prior, cells, stride)
+        self.reconcile, self.steady = Reconcile(model.prior, cells, stride), Steady(model.prior)
         centre = torch.tensor([[width / 2 - 0.5, height / 2 - 0.5]])
         poses = [about(turn(*pose)[None], centre, centre)[0] for pose in OTHER_POSES]
         there = [sources(torch.linalg.inv(pose[:, :2]), (width, height), 1, before=-pose[:, 2]) for pose in poses]
@@ -77,13 +77,23 @@ class HeatmapGraph(nn.Module):
         points, trust = self.locate_coarse(self.shrink_detail(details).float())
         points = rescale(points, config.frame, config.detail)
         found = refine(self.fine, details, points, window=config.window, passes=config.passes)
+        found = self.steadied(found, config.detail, config.fine_sigma)
         trust = trust * found.confidence
         if self.finest is None:
             return found._replace(confidence=trust)
         points = rescale(found.points, config.detail, config.picture)
         last = refine(self.finest, whole, points, window=config.finest_window, passes=config.passes)
+        last = self.steadied(last, config.picture, config.finest_sigma)
         margin = torch.minimum(found.margin, last.margin)
         return last._replace(confidence=trust * last.confidence, margin=margin)
+
+    def steadied(self, found: Look, size: tuple[int, int], sigma: float) -> Look:
+        """Landmarks drawn to where the others expect them, as in `HeatmapModel`; the margin is that of all together."""
+        frame = self.config.frame
+        doubt = STEADYING * frame[0] / size[0] * (found.spread.double() - sigma).clamp(min=0)
+        points = self.steady(rescale(found.points.double(), size, frame), doubt)
+        margin = found.margin.amin(-1, keepdim=True).expand_as(found.margin)
+        return found._replace(points=rescale(points, frame, size).float(), margin=margin)
 
     def locate_coarse(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """As `HeatmapModel.locate_coarse`: (B, K, 2) frame px and (B, K) confidence, of (B, 3, h, w) on 0 to 255."""

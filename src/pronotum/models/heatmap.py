@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from pronotum.augment import about, move, patch_side, warp, windows
@@ -39,6 +39,8 @@ DOUBT = 0.8
 """Confidence in its least certain landmark below which the coarse network looks at a picture again."""
 OTHER_POSES = ((10.0, 1.0), (-10.0, 1.0), (0.0, 1.12), (0.0, 0.89))
 """How the picture is turned (degrees) and enlarged for that."""
+STEADYING = 0.5
+"""Standard deviation that a landmark is taken to err by, as a share of how much wider its map is than a sure one."""
 HINT_SPREAD = 5.0
 """How far off the image-processing method is taken to be, px of the frame (standard deviation)."""
 HINT_FLOOR = 1e-3
@@ -56,6 +58,9 @@ class HeatmapConfig(BaseModel):
         finest: (width, height) px of the photographs themselves where they are finer than the detail picture; else
             None.
         finest_window: side of a window of these, px.
+        fine_sigma: how wide the maps of the fine network are that it was taught, px of the detail picture (standard
+            deviation).
+        finest_sigma: the same of the finest network, px of the finest picture.
         passes: how often a window is cut, again around its own answer where that lies off its centre.
         references: specimens that the image-processing method compares each picture with, to tell the coarse network
             where to look; 0 = it is not asked. Needs OpenCV.
@@ -69,6 +74,8 @@ class HeatmapConfig(BaseModel):
     window: int = 96
     finest: tuple[PositiveInt, PositiveInt] | None = None
     finest_window: int = 96
+    fine_sigma: PositiveFloat = 2.5
+    finest_sigma: PositiveFloat = 3.0
     passes: int = Field(default=2, ge=1, le=100)
     references: int = Field(default=0, ge=0)
     coarse_widths: Widths = (32, 48, 64, 96, 128)
@@ -356,8 +363,23 @@ class HeatmapModel(nn.Module):
         if config.finest is not None:
             start = rescale(found.points, config.detail, config.finest)
             last = self.locate_finest(pictures, _each(start)[0], start)
+            last = self._steadied(last, config.finest, config.finest_sigma)
             found = last._replace(confidence=found.confidence * last.confidence)
         return Answer(found.points, found.confidence, spread=found.spread)
+
+    def _steadied(self, found: Located, size: tuple[int, int], sigma: float) -> Located:
+        """Landmarks of a batch, those in doubt drawn to where the others expect them.
+
+        Args:
+            found: in px of a picture.
+            size: (width, height) of that.
+            sigma: spread of a landmark that is in no doubt.
+        """
+        frame, prior = self.config.frame, self.prior
+        points = rescale(found.points.cpu().double(), size, frame).numpy()
+        doubt = STEADYING * frame[0] / size[0] * (found.spread.cpu().double() - sigma).clamp(min=0).numpy()
+        steadied = np.stack([prior.steadied(*one) for one in zip(points, doubt, strict=True)])
+        return found._replace(points=rescale(torch.from_numpy(steadied), frame, size).to(found.points))
 
     def locate(self, frames: Tensor, details: Tensor, hints: Tensor | None = None) -> Located:
         """Landmarks of a batch of pictures: (B, K, 2) detail px, (B, K) confidence and spread."""
@@ -366,8 +388,9 @@ class HeatmapModel(nn.Module):
         index, channel = _each(points)
         window, passes = self.config.window, self.config.passes
         found = refine(self.fine, details, index, channel, points.reshape(-1, 2), window=window, passes=passes)
-        trust = coarse * found.confidence.view_as(coarse)
-        return Located(found.points.view_as(points), trust, found.spread.view_as(coarse))
+        each = coarse.shape
+        found = Located(found.points.view_as(points), coarse * found.confidence.view(each), found.spread.view(each))
+        return self._steadied(found, self.config.detail, self.config.fine_sigma)
 
     def locate_finest(self, pictures: Tensor, index: Tensor, points: Tensor) -> Located:
         """Landmarks at the photographs' resolution.

@@ -128,6 +128,8 @@ class HeatmapTrainer:
         """Coarse, then fine, then finest where there is such a network."""
         points = self.examples.points[self._at(self.train)]
         self.model.learn_shapes(self._with_mirrored(points))
+        taught = {name: getattr(self.settings, name) for name in ("fine_sigma", "finest_sigma")}
+        self.model.config = self.model.config.model_copy(update=taught)
         if self.model.guide is not None:
             chosen = self.train[torch.from_numpy(choose_references(self.model.guide.config, points.cpu().numpy()))]
             self.model.keep_references(self.examples.details[self._at(chosen)], self.examples.points[self._at(chosen)])

@@ -50,8 +50,10 @@ class ShapePrior:
         mean = np.where(np.isnan(mean), 0, mean)
         moved = superimpose(points, np.broadcast_to(mean, points.shape))
         residuals = np.where(np.isnan(moved), 0, moved - mean).reshape(len(points), -1)
-        covariance = ledoit_wolf(residuals, assume_centered=True)[0] if len(points) > 1 else 0
-        return cls(mean, covariance + noise**2 * np.eye(residuals.shape[1]))
+        n, covariance = len(points), noise**2 * np.eye(residuals.shape[1])
+        if n > 1:  # a new specimen differs from a mean of n by more than these do from their own
+            covariance += (n + 1) / (n - 1) * ledoit_wolf(residuals, assume_centered=True)[0]
+        return cls(mean, covariance)
 
     def expected(self, points: FloatArray, doubt: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Where each landmark should lie, judged from all the others.
@@ -80,6 +82,32 @@ class ShapePrior:
         spread = without - np.eye(2) * observed.reshape(-1, 2)[:, :1, None]
         turn = pose[:2, :2]
         return transform(pose, expected), turn @ spread @ turn.T
+
+    def steadied(self, points: FloatArray, doubt: FloatArray, *, iterations: int = 3) -> FloatArray:
+        """Where landmarks most probably lie: what was observed of each, weighed against the shapes that are possible.
+
+        Args:
+            points: (K, 2) a configuration, in any pose.
+            doubt: (K,) standard deviation of each observed landmark, in the unit of the points.
+            iterations: how often the pose is fitted, first to the points, then to the answer before.
+
+        Returns:
+            (K, 2) mean of the posterior distribution, in the frame of the points. A landmark without doubt stays where
+            it is; one in doubt is drawn to where the others expect it. Points at one place, in which no shape can be
+            seen, stay.
+        """
+        answer = points
+        weights = 1 / (doubt**2 + self.covariance.diagonal().mean())
+        for _ in range(iterations):
+            pose = fit_similarity(self.mean, answer, weights)
+            factor = float(np.hypot(pose[0, 0], pose[1, 0]))
+            if not factor > COLLAPSED:
+                return np.array(points)
+            residuals = (transform(np.linalg.inv(pose), points) - self.mean).ravel()
+            observed = np.repeat((doubt / factor) ** 2, 2)
+            shape = self.covariance @ np.linalg.solve(self.covariance + np.diag(observed), residuals)
+            answer = transform(pose, self.mean + shape.reshape(-1, 2))
+        return answer
 
     def best_pose(self, candidates: FloatArray, scores: FloatArray) -> NDArray[np.intp]:
         """The pose of the mean shape that explains most landmarks, each by the best of its candidates.
