@@ -145,7 +145,7 @@ def test_a_graph_answers_as_the_model_that_looks_again_where_it_must(monkeypatch
 def test_windows_off_their_answers_are_cut_again(monkeypatch):
     """Of the passes after the first each changes some landmarks and leaves others, or the last test shows little."""
     monkeypatch.setattr(graph, "STEADYING", 0.0)  # else all landmarks of a specimen follow the one that has changed
-    shown = noise(4, PICTURE)
+    shown = noise(4, PICTURE, seed=1)
     with torch.no_grad():
         once, twice = (graph.HeatmapGraph(heatmap_model(passes=n)).eval()(shown).points for n in (1, 2))
     moved = (once - twice).abs().amax(-1) > 1e-3
