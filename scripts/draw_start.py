@@ -1,4 +1,4 @@
-"""Pictures of "get started" and of the first tutorial, from a run of the demo.
+"""Pictures of "get started" and of the first tutorial, from a run of the demo; the report needs Chromium, playwright.
 
 python scripts/draw_start.py FOLDER     FOLDER keeps the run, so that drawing again takes seconds
 python scripts/draw_start.py            only the landmarks that it learns from, for which no run is needed
@@ -6,20 +6,26 @@ python scripts/draw_start.py            only the landmarks that it learns from, 
 
 from __future__ import annotations
 
+import io
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "desk"))
+
+import browsing
 from PIL import Image
 
 from pronotum import demo, workflows
 from pronotum.report import overlays
 
-DRAWS = ("demo.jpg", "start-check.jpg")
+DRAWS = ("demo.jpg", "start-check.jpg", "start-report.jpg")
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 WIDTH = 1100
 """Px of the pictures on the page."""
+REPORT = {"width": 1100, "height": 760}
+"""Of the window in which the report is opened, px."""
 SHOWN = 6
 
 
@@ -31,6 +37,10 @@ def main(folder: Path) -> None:
     predicted = sorted((folder / "predictions" / "overlays").glob("*.png"))
     tiles = [(path.stem, Image.open(path).convert("RGB")) for path in predicted[:SHOWN]]
     _save(overlays.contact_sheet(tiles, columns=3), "demo.jpg")
+    with browsing.chromium() as browser:
+        page = browser.new_page(viewport=REPORT)
+        page.goto((folder / "report.html").resolve().as_uri())
+        _save(Image.open(io.BytesIO(page.screenshot())), "start-report.jpg")
     learnt_from(folder / "train")
 
 

@@ -561,3 +561,17 @@ def test_real_photographs(shared_data):
 def test_module_offers_what_it_says():
     assert set(images.PHOTOGRAPH_SUFFIXES) >= {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"}
     assert issubclass(UnreadablePhotograph, images.UserError)
+
+
+def test_links_to_folders_are_followed_each_folder_once(tmp_path):
+    """Photographs often lie on another disk, and a link may lead back to where it lies."""
+    disk = tmp_path / "disk" / "drawer"
+    disk.mkdir(parents=True)
+    (disk / "img2.jpg").touch()
+    (tmp_path / "study" / "new").mkdir(parents=True)
+    (tmp_path / "study" / "img1.jpg").touch()
+    (tmp_path / "study" / "drawer").symlink_to(disk)
+    (tmp_path / "study" / "new" / "again").symlink_to(disk)
+    (tmp_path / "study" / "new" / "round").symlink_to(tmp_path / "study")
+    found = [path.relative_to(tmp_path / "study").as_posix() for path in images.find(tmp_path / "study")]
+    assert found == ["drawer/img2.jpg", "img1.jpg"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from pronotum import formats, images, schemes
 from pronotum.errors import UserError
+from pronotum.files import walk
 from pronotum.landmarks import FloatArray, Landmarks, LandmarkSet, Scheme
 from pronotum.semilandmarks import from_curves
 from pronotum.units import Unit, in_mm
@@ -232,7 +233,7 @@ def landmark_files(path: Path, form: str | None = None) -> list[Path]:
 
 def _no_landmarks_in(folder: Path) -> UserError:
     """What to do with a folder without a landmark file: perhaps there is one that is not understood."""
-    shown = sorted(path for path in folder.rglob("*") if not path.name.startswith("."))
+    shown = sorted(_below(folder))
     alike = [path for path in shown if path.is_file() and path.name.lower().endswith(formats.suffixes())]
     expected = f"one ending in {', '.join(formats.suffixes())}"
     if alike:
@@ -252,12 +253,17 @@ def _files_in(folder: Path, named: Sequence[formats.Format] | None = None) -> li
         [kind for kind in kinds if kind.recognises is None],
         [kind for kind in kinds if kind.recognises is not None],
     ):
-        for paths in (folder.iterdir(), folder.rglob("*")):
+        for paths in (folder.iterdir(), _below(folder)):
             shown = sorted(path for path in paths if not path.name.startswith("."))
             found = [path for path in shown if any(kind.fits(path) for kind in group)]
             if found:
                 return found
     return []
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Files in and below a folder, without hidden ones."""
+    return (Path(place) / name for place, names in walk(str(folder)) for name in names)
 
 
 class Catalogue:

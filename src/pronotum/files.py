@@ -1,15 +1,39 @@
-"""Files that are whole or not there."""
+"""Folders as people link them, and files that are whole or not there."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 PART = "-part-"
 """In the names of files that are being written."""
+
+
+def walk(
+    folder: str, *, key: Callable[[str], Any] | None = None, onerror: Callable[[OSError], object] | None = None
+) -> Iterator[tuple[str, list[str]]]:
+    """A folder and those below it, hidden ones left out, each with the names of what is in it, hidden ones left out.
+
+    Links to folders are followed, each folder is visited once: a link to where it lies in makes no circle.
+
+    Args:
+        folder: where to begin.
+        key: how to sort folders and names.
+        onerror: what to do with a folder that cannot be listed; by default it counts as empty.
+    """
+    visited = set()
+    for place, folders, names in os.walk(folder, onerror=onerror, followlinks=True):
+        real = os.path.realpath(place)
+        if real in visited:
+            folders.clear()
+            continue
+        visited.add(real)
+        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=key)
+        yield place, sorted((name for name in names if not name.startswith(".")), key=key)
 
 
 @contextmanager

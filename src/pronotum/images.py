@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
-from pronotum import geometry
+from pronotum import files, geometry
 from pronotum.errors import UserError
 from pronotum.landmarks import FloatArray
 
@@ -59,18 +59,14 @@ class UnreadablePhotograph(UserError):
 
 
 def find(folder: Path) -> list[Path]:
-    """Photographs in and below a folder, in natural order (img2 before img10).
+    """Photographs in and below a folder, in natural order (img2 before img10); links to folders are followed.
 
     Hidden files and folders are left out, and with them the `._name.jpg` that macOS writes beside photographs.
     """
-    found = [
-        (path.relative_to(folder).parts, path)
-        for path in folder.rglob("*")
-        if path.suffix.lower() in PHOTOGRAPH_SUFFIXES
-    ]
-    shown = [(parts, path) for parts, path in found if not any(part.startswith(".") for part in parts)]
-    shown.sort(key=lambda item: ([natural_key(part) for part in item[0]], item[0]))
-    return [path for _, path in shown if path.is_file()]
+    listed = (Path(place) / name for place, names in files.walk(str(folder)) for name in names)
+    found = [(path.relative_to(folder).parts, path) for path in listed if path.suffix.lower() in PHOTOGRAPH_SUFFIXES]
+    found.sort(key=lambda item: ([natural_key(part) for part in item[0]], item[0]))
+    return [path for _, path in found if path.is_file()]
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pronotum.errors import UserError, did_you_mean
-from pronotum.files import replacing_all
+from pronotum.files import replacing_all, walk
 from pronotum.images import PHOTOGRAPH_SUFFIXES, natural_key
 from pronotum.survey import remote
 
@@ -142,11 +142,8 @@ def _below(folder: str) -> Iterator[str]:
     def refused(error: OSError) -> None:
         raise UserError(error.filename, found=f"cannot be listed ({error.strerror})")
 
-    for place, folders, names in os.walk(folder, onerror=refused):
-        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=natural_key)
-        for name in sorted(names, key=natural_key):
-            if name.lower().endswith(PHOTOGRAPH_SUFFIXES) and not name.startswith("."):
-                yield os.path.join(place, name)
+    for place, names in walk(folder, key=natural_key, onerror=refused):
+        yield from (os.path.join(place, name) for name in names if name.lower().endswith(PHOTOGRAPH_SUFFIXES))
 
 
 def _listed(path: Path, source: str, beside: str, column: str | None) -> Iterator[str]:
