@@ -125,9 +125,10 @@ def test_a_bucket(model, beetles, tmp_path, command, store, monkeypatch):
     system.pipe_file("museum/notes.txt", b"nothing to see")
     (tmp_path / "list.txt").write_text("s3://museum/gone.jpg\n")
     out = tmp_path / "out"
-    assert command(model, "s3://museum/", tmp_path / "list.txt", "-o", out, "--shard", "6") == 1
+    ended = command(model, "s3://museum/", tmp_path / "list.txt", "-o", out, "--shard", "6")
     found = table(out)
     assert [row["photograph"] for row in found[:2]] == [f"s3://museum/drawer 1/beetle{n}.jpg" for n in (1, 2)]
     assert [row["remark"] for row in found if row["status"] == "bad"] == ["not fetched: no such file"]
+    assert ended == 1
     assert command(model, beetles, "-o", tmp_path / "local") == 0
     assert landmarks(out) == {**landmarks(tmp_path / "local"), "gone.jpg": None}
