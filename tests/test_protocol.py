@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from pronotum import demo, formats, paper_results, protocol, workflows
-from pronotum.cli import main
 from pronotum.errors import UserError
 from pronotum.evaluation.part import CLASSICAL, FINE_TUNED, SCRATCH
 from pronotum.formats import ebnet_csv
@@ -252,7 +251,7 @@ def test_specimens_without_identity_are_refused(tmp_path):
         protocol.identities(protocol.open_parts(tmp_path)["pronotum"])
 
 
-def test_the_command_runs_it(parts, tmp_path, capsys):
+def test_the_command_runs_it(command, parts, tmp_path, capsys):
     arguments = [
         "reproduce",
         parts,
@@ -269,13 +268,9 @@ def test_the_command_runs_it(parts, tmp_path, capsys):
     ]
     settings = [word for name, value in SETTINGS.items() for word in ("--set", f"{name}={value}")]
     settings += ["--set", "classical.references=2"]
-    with pytest.raises(SystemExit) as refused:
-        main([str(word) for word in [*arguments, *settings]])
-    assert refused.value.code == 2
+    assert command(*arguments, *settings) == 2
     assert "no image processing asked for; add --classical" in capsys.readouterr().err
-    with pytest.raises(SystemExit) as stop:
-        main([str(word) for word in [*arguments, *settings, "--classical"]])
-    assert not stop.value.code
+    assert command(*arguments, *settings, "--classical") == 0
     assert "round 1, pronotum, scratch" in capsys.readouterr().out
     assert len(pd.read_csv(tmp_path / "tables" / "pronotum-distances-scratch.csv")) == 9
     config = json.loads((tmp_path / "rounds" / "01" / "pronotum" / CLASSICAL / "run" / "config.json").read_text())
