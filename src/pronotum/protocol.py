@@ -29,7 +29,7 @@ from pronotum.evaluation.part import CLASSICAL, FINE_TUNED, SCRATCH, Part
 from pronotum.files import write_text
 from pronotum.landmarks import FloatArray, LandmarkSet, Scheme
 from pronotum.models import architecture
-from pronotum.runs import Run
+from pronotum.runs import Run, require_same
 from pronotum.settings import OF_MODEL, resolve
 from pronotum.tasks import Engine, OnShare, Task, Told
 
@@ -328,14 +328,8 @@ class Reproduction:
             earlier, now = _essence(_read_description(path)), _essence(described)
             if not earlier["protocol"]["classical"]:
                 earlier, now = _without_classical(earlier), _without_classical(now)
-            changed = [name for name in now if earlier[name] != now[name]]
-            if changed:
-                raise UserError(
-                    self.folder,
-                    found=f"a protocol with other {' and '.join(changed)}",
-                    expected="the same command as before, with --classical, more --run or another device at most",
-                    remedy="choose another name for -o, or delete it",
-                )
+            expected = "the same command as before, with --classical, more --run or another device at most"
+            require_same(self.folder, earlier, now, "a protocol", expected)
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(described, indent=2) + "\n")
 

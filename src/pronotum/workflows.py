@@ -25,7 +25,7 @@ from pronotum.models import architecture, storage
 from pronotum.morphometrics.superimposition import mean_shape
 from pronotum.project import Project
 from pronotum.report import curves, overlays, page
-from pronotum.runs import Run
+from pronotum.runs import Run, require_same
 from pronotum.settings import resolve
 
 DEFAULT_MODEL = "heatmap"
@@ -286,23 +286,19 @@ def _finished(run: Run, described: Mapping[str, Any], data: Dataset) -> TrainRes
         UserError: it was one of other settings or data.
     """
     card = storage.load(run.model).card
-    names = ("architecture", "preset", "seed", "model", "training")
-    other = [name for name in names if card.get(name) != described[name]]
-    if dict(card.get("data") or {}).get("sha256") != described["data"]["sha256"]:
-        other.append("data")
-    if other:
-        raise UserError(
-            run.folder,
-            found=f"a finished training with other {' and '.join(other)}",
-            expected="the same command as before",
-            remedy="choose another name for -o, or delete it",
-        )
+    require_same(run.folder, _essence(card), _essence(described), "a finished training")
     run.checkpoint.unlink(missing_ok=True)
     sweep(run.folder)
     noted = [Problem(event["where"], event["what"]) for event in run.read_events(LEFT_OUT)]
     problems = tuple(dict.fromkeys((*data.problems, *noted)))
     seconds, error = card["training_seconds"], card["held_out_error_px"]
     return TrainResult(run, card["n_train"], card["n_held_out"], error, seconds, problems)
+
+
+def _essence(card: Mapping[str, Any]) -> dict[str, Any]:
+    """What must not change between two attempts; the files of the data may lie elsewhere."""
+    names = ("architecture", "preset", "seed", "model", "training")
+    return {**{name: card.get(name) for name in names}, "data": dict(card.get("data") or {}).get("sha256")}
 
 
 def require_start(kind: architecture.Architecture, found: str, start: Path | None) -> None:
