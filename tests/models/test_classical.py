@@ -137,13 +137,13 @@ def test_of_many_specimens_the_most_central_complete_ones_are_taken():
 def test_only_the_photographs_of_references_are_opened(mandibles, tmp_path, monkeypatch):
     data = open_data(mandibles / "known")
     opened = []
-    stream = workflows.pictures.stream
+    stream = pictures.stream
 
     def noted(paths, wanted, *matrices):
         opened.append(paths)
         return stream(paths, wanted, *matrices)
 
-    monkeypatch.setattr(workflows.pictures, "stream", noted)
+    monkeypatch.setattr(pictures, "stream", noted)
     many = data.subset([0, 1, 2] * 3)
     workflows.train(many, tmp_path / "run", workflows.TrainOptions(model="classical", held_out=0.3))
     assert [len(paths) for paths in opened] == [3]

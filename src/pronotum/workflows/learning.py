@@ -1,9 +1,8 @@
-"""One function per task of a user. The command line prints what these return; a script calls them as they are."""
+"""Train a model on specimens with landmarks, and leave a run folder."""
 
 from __future__ import annotations
 
 import math
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -12,27 +11,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from pronotum import __version__, formats, inference, pictures, poses, preparation, project, ranks, training
-from pronotum.data import Dataset, Problem, open_data
+from pronotum import inference, pictures, poses, preparation, ranks, training
+from pronotum.data import Dataset, Problem
 from pronotum.errors import UserError
-from pronotum.evaluation import distances as dist
 from pronotum.evaluation import domain
-from pronotum.evaluation.calibration import Certainty
 from pronotum.evaluation.folds import hold_out
 from pronotum.files import sweep
-from pronotum.landmarks import FloatArray, Scheme
+from pronotum.landmarks import FloatArray
 from pronotum.models import architecture, storage
 from pronotum.morphometrics.superimposition import mean_shape
-from pronotum.project import Project
-from pronotum.report import curves, overlays, page
+from pronotum.report import curves
 from pronotum.runs import Run, require_same
 from pronotum.settings import resolve
+from pronotum.workflows.opening import as_problem, fingerprints, open_model
+from pronotum.workflows.versions import versions
 
 DEFAULT_MODEL = "heatmap"
 FREE_MODEL = "free"
 LEFT_OUT = "left out"
 """Event of a specimen or photograph that a training could not use."""
-MIN_SPECIMENS = architecture.MIN_SPECIMENS
 MIN_TO_HOLD_OUT = 30
 """With fewer specimens each is needed for training: none is held out and the last weights are kept."""
 
@@ -106,33 +103,6 @@ class TrainResult:
             "seconds": self.seconds,
             "problems": [str(problem) for problem in self.problems],
         }
-
-
-def check(
-    path: Path,
-    *,
-    photographs: Path | None = None,
-    scheme: Path | None = None,
-    declared: Project | None = None,
-    form: str | None = None,
-) -> Dataset:
-    """Open data and look at it; see `data.Dataset.problems` for what would be left out.
-
-    Args:
-        path: landmark file or folder.
-        photographs: folder of the photographs, where it is another one.
-        scheme: scheme file; None = that of the project, else the one beside the data, if there is one.
-        declared: what the study declares; None = in the project file beside the data, if there is one.
-        form: name of the format of the landmark file, where its suffix and content do not tell.
-    """
-    declared = declared or project.find(path)
-    found = open_data(path, photographs=photographs, scheme=scheme or declared.scheme, form=form)
-    return replace(found, unit=declared.units)
-
-
-def draw_sheet(data: Dataset, path: Path, *, limit: int = 24) -> list[Problem]:
-    """Draw the landmarks on the photographs, on one picture; the photographs that could not be read are named."""
-    return overlays.sheet(data, path, limit=limit)
 
 
 def train(
@@ -310,11 +280,6 @@ def require_start(kind: architecture.Architecture, found: str, start: Path | Non
         raise UserError(where, found=f"'{found}' has learnt nothing to start from", remedy="leave --from out")
 
 
-def fingerprints(data: Dataset) -> list[str]:
-    """(N,) short hashes of the photographs' content, to recognise a photograph that was learnt from."""
-    return [group[:16] for group in data.groups]
-
-
 def require_enough(usable: Sequence[int], data: Dataset, least: int, failed: Sequence[UserError] = ()) -> None:
     """Refuse to train on fewer specimens than a model needs at least."""
     if len(usable) < least:
@@ -338,248 +303,3 @@ def require_landmarks(points: FloatArray, data: Dataset) -> None:
             expected="some specimens that have each landmark",
             remedy="digitise more, or leave the landmark out of the file and the scheme",
         )
-
-
-def open_model(run: Path, device: str = "auto") -> tuple[storage.StoredModel, torch.device]:
-    """The model of a run folder, or of a model file."""
-    chosen = inference.choose_device(device)
-    return storage.load(model_file(run), chosen), chosen
-
-
-def model_file(run: Path) -> Path:
-    """The model file of a run folder; a file is one itself."""
-    return run if run.is_file() else Run(run).model
-
-
-def as_problem(error: UserError) -> Problem:
-    """What cannot be used, as one of the problems of a task that goes on without it."""
-    return Problem(error.where, str(error).removeprefix(f"{error.where}: "))
-
-
-def not_placed(answer: inference.Prediction, scheme: Scheme) -> Problem:
-    """Which landmarks a model could not place on a photograph, and why."""
-    names = [name for name, placed in zip(scheme.names, answer.placed, strict=True) if not placed]
-    which = "no landmark placed"
-    if answer.placed.any():
-        which = f"landmark{'s' if len(names) > 1 else ''} {', '.join(names)} not placed"
-    return Problem(str(answer.photograph), which + (f": {answer.remark}" if answer.remark else ""))
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """Predictions beside manual landmarks.
-
-    Attributes:
-        data: the specimens that could be predicted.
-        predicted: (N, K, 2) px of the photographs; NaN = not placed.
-        errors: (N, K) px; NaN where the landmark was not placed or has no manual one.
-        table: rows per landmark and for all, see `evaluation.distances.table`.
-        baseline: the same for the mean shape, placed perfectly.
-        seen: names of the specimens whose photographs the model, or one it was started from, has learnt from.
-        problems: what was left out, and the specimens without a single landmark placed.
-        certainty: what the networks say of the predictions.
-        described: (N, D) what the photographs look like.
-    """
-
-    data: Dataset
-    predicted: FloatArray
-    errors: FloatArray
-    table: list[dict[str, object]]
-    baseline: list[dict[str, object]]
-    seen: tuple[str, ...]
-    problems: tuple[Problem, ...]
-    certainty: Certainty
-    described: FloatArray
-
-    @property
-    def n_not_placed(self) -> int:
-        """Number of manual landmarks of which there is no prediction."""
-        return int((np.isnan(self.errors) & ~np.isnan(self.data.points).any(-1)).sum())
-
-    def summary(self) -> dict[str, Any]:
-        """As plain values."""
-        return {
-            "specimens": len(self.data),
-            "landmarks": self.table,
-            "mean_shape_baseline": self.baseline,
-            "not_placed": self.n_not_placed,
-            "with_scale": sum(scale is not None for scale in self.data.scales),
-            "seen_in_training": list(self.seen),
-            "problems": [str(problem) for problem in self.problems],
-        }
-
-    def mean_error(self, unit: str) -> float:
-        """Mean over all landmarks placed of all specimens, in one of the table's units; NaN without any."""
-        row: Any = self.table[-1][unit]
-        return float("nan") if row["mean"] is None else float(row["mean"])
-
-    def mean_shape_error(self, unit: str) -> float:
-        """The same of the mean shape, placed perfectly."""
-        row: Any = self.baseline[-1][unit]
-        return float(row["mean"])
-
-
-def evaluate(
-    run: Path,
-    data: Dataset,
-    *,
-    device: str = "auto",
-    on_photograph: Callable[[int, int], None] = lambda done, total: None,
-) -> Evaluation:
-    """Predict the photographs of a dataset and measure the distances to its landmarks.
-
-    Raises:
-        UserError: the data have another number of landmarks than the model.
-    """
-    model, chosen = open_model(run, device)
-    if data.scheme.n_landmarks != model.scheme.n_landmarks:
-        raise UserError(
-            data.source[0],
-            found=f"{data.scheme.n_landmarks} landmarks per specimen",
-            expected=f"{model.scheme.n_landmarks} as in {run}",
-            remedy="evaluate on data with the scheme the model was trained on",
-        )
-    answers, problems = dict[int, inference.Prediction](), list[Problem](data.problems)
-    specimens: dict[Path, list[int]] = {}
-    for number, path in enumerate(data.photographs):
-        specimens.setdefault(path, []).append(number)
-    predicted = inference.predict_all(model.network, specimens, device=chosen)
-    for done, (path, seen_there) in enumerate(zip(specimens, predicted, strict=True)):
-        if isinstance(seen_there, UserError):
-            problems.append(as_problem(seen_there))
-        else:
-            for number, answer in inference.assign(seen_there, specimens[path], data.points, data.sizes, path):
-                answers[number] = answer
-                if not answer.placed.any():
-                    problems.append(not_placed(answer, model.scheme))
-        on_photograph(done + 1, len(specimens))
-    kept = sorted(answers)
-    if not kept:
-        raise UserError(data.source[0], found="not one photograph could be read", remedy="see pronotum check")
-    used = data.subset(kept)
-    points, confidence, spread, described = (
-        np.stack([getattr(answers[at], name) for at in kept])
-        for name in ("points", "confidence", "spread", "described")
-    )
-    certainty = Certainty(confidence, spread)
-    if not {"mean_shape", "photographs"} <= model.card.keys():
-        found = "a model whose card lacks its mean shape or the photographs it has learnt from"
-        raise UserError(run, found=found, remedy="train it again with this version")
-    shape = np.array(model.card["mean_shape"], dtype=np.float64)
-    known = set(model.card["photographs"])
-    seen = [name for name, mark in zip(used.names, fingerprints(used), strict=True) if mark in known]
-    return compare(used, points, shape, seen=seen, problems=problems, certainty=certainty, described=described)
-
-
-def compare(
-    data: Dataset,
-    predicted: FloatArray,
-    shape: FloatArray,
-    *,
-    seen: Sequence[str] = (),
-    problems: Sequence[Problem] = (),
-    certainty: Certainty | None = None,
-    described: FloatArray | None = None,
-) -> Evaluation:
-    """Measure predictions (N, K, 2) against the landmarks of a dataset, and the mean shape (K, 2) beside them."""
-    scales = dist.Scales.of(data.points, list(data.sizes), data.scales)
-    errors = dist.distances(predicted, data.points)
-    baseline = dist.mean_shape_distances(shape, data.points)
-    names = data.scheme.names
-    return Evaluation(
-        data,
-        predicted,
-        errors,
-        dist.table(errors, names, scales),
-        dist.table(baseline, names, scales),
-        tuple(seen),
-        tuple(problems),
-        certainty or Certainty.unknown(*errors.shape),
-        np.empty((len(errors), 0)) if described is None else described,
-    )
-
-
-def write_report(evaluation: Evaluation, run: Path, path: Path, *, title: str) -> None:
-    """Write an evaluation as one self-contained HTML page."""
-    contents = page.Contents(
-        title,
-        remarks(evaluation),
-        evaluation.data,
-        evaluation.predicted,
-        evaluation.errors,
-        evaluation.table,
-        evaluation.baseline,
-        Run(run),
-    )
-    page.write(contents, path)
-
-
-def remarks(evaluation: Evaluation) -> list[str]:
-    """What a reader must know before believing the figures."""
-    said = []
-    if evaluation.seen:
-        said.append(
-            f"The model has learnt from {len(evaluation.seen)} of these {len(evaluation.data)} specimens: for them the "
-            "errors say how well it remembers, not how well it works on new photographs. Evaluate on specimens it has "
-            "never seen."
-        )
-    if evaluation.data.scheme.curves:
-        names = evaluation.data.scheme.names[evaluation.data.scheme.n_fixed :]
-        said.append(
-            f"{names[0]} to {names[-1]} are semilandmarks: how far along its curve one lies is a convention, and only "
-            "across the curve its error is a measurement."
-        )
-    if evaluation.n_not_placed:
-        total = int((~np.isnan(evaluation.data.points).any(-1)).sum())
-        none = int(np.isnan(evaluation.predicted).any(-1).all(-1).sum())
-        said.append(
-            f"{evaluation.n_not_placed} of {total} landmarks were not placed, among them all of {none} specimens: the "
-            "errors are those of the others, the mean shape's are those of all."
-        )
-    n, n_scaled = len(evaluation.data), sum(scale is not None for scale in evaluation.data.scales)
-    if 0 < n_scaled < n:
-        said.append(f"The scale of {n - n_scaled} of {n} specimens is not known: mm are of the other {n_scaled}.")
-    if evaluation.problems:
-        said.append(f"{len(evaluation.problems)} records or photographs were left out: " + as_text(evaluation.problems))
-    said.append(
-        "No repeated manual landmarks were given, so nothing is said here about how far two people, or one person "
-        "on two days, would be apart."
-    )
-    return said
-
-
-def as_text(problems: Sequence[Problem], limit: int = 5) -> str:
-    """Problems in one sentence."""
-    more = f"; and {len(problems) - limit} more" if len(problems) > limit else ""
-    return "; ".join(str(problem) for problem in problems[:limit]) + more
-
-
-def missed_bar(evaluation: Evaluation, max_error: float | None) -> str | None:
-    """What to say when the mean error, in px of the 256x192 frame, is above a bar."""
-    mean = evaluation.mean_error("px_256x192")
-    if max_error is None or mean <= max_error:
-        return None
-    if np.isnan(mean):
-        return f"no landmark was placed, so --max-error {max_error:g} is missed"
-    return f"mean error {mean:.3f} px of the 256x192 frame is above --max-error {max_error:g}"
-
-
-def versions() -> dict[str, str]:
-    """Versions of what decides about results."""
-    python = {"python": platform.python_version(), "numpy": np.__version__}
-    return {"pronotum": __version__, **python, "torch": torch.__version__}
-
-
-def info() -> dict[str, object]:
-    """Versions and devices, for a bug report."""
-    return {
-        **versions(),
-        "platform": platform.platform(),
-        "devices": {
-            "cpu": f"{torch.get_num_threads()} threads",
-            "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-            "mps": torch.backends.mps.is_available(),
-        },
-        "formats": sorted(formats.table()),
-        "models": {name: sorted(kind.presets) for name, kind in architecture.table().items()},
-    }
