@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 
 from pronotum import demo, formats, paper_results, protocol, workflows
+from pronotum.cli_reproduce import read_drops
 from pronotum.errors import UserError
 from pronotum.evaluation.part import CLASSICAL, FINE_TUNED, SCRATCH
 from pronotum.formats import ebnet_csv
+from pronotum.parts import combine, identities, open_parts
 
 SETTINGS = {"coarse_steps": 2, "fine_steps": 2, "coarse_epochs": 1, "fine_epochs": 1}
 
@@ -47,19 +49,19 @@ def clean(parts, tmp_path_factory):
 
 def test_every_specimen_is_predicted_once_by_each_method(parts, clean):
     _, made, _ = clean
-    for name, data in protocol.open_parts(parts).items():
+    for name, data in open_parts(parts).items():
         part = made[name]
         assert len(part.specimens) == len(set(part.specimens)) == 8
         assert set(part.methods) == {SCRATCH, FINE_TUNED}
         factor = 1.0  # the pictures are 256x192 already
-        order = [protocol.identities(data).index(one) for one in part.specimens]
+        order = [identities(data).index(one) for one in part.specimens]
         assert part.manual == pytest.approx(data.points[order] * factor, abs=1e-6)
         assert np.isfinite(part.predicted[FINE_TUNED]).all()
 
 
 def test_no_training_sees_what_its_round_tests(parts, clean):
     folder, _, _ = clean
-    data = protocol.open_parts(parts)
+    data = open_parts(parts)
     subject = protocol.Reproduction(parts, folder, small(pretrain=("pronotum", "head")))
     for number in subject.numbers:
         pretrained = json.loads((folder / "pretrained" / f"{number:02d}" / "config.json").read_text())
@@ -87,8 +89,8 @@ def test_tables_and_figures_are_written(clean):
 
 
 def test_one_trunk_with_outputs_for_each_part_needs_no_landmark_dropped(parts, tmp_path):
-    data = protocol.open_parts(parts)
-    together = protocol.combine(data, {}, own_heads=True)
+    data = open_parts(parts)
+    together = combine(data, {}, own_heads=True)
     assert list(data) == ["head", "pronotum"]
     assert together.points.shape == (8 + 8, 10 + 8, 2)
     assert np.isnan(together.points[:8, 10:]).all()
@@ -121,7 +123,7 @@ def test_a_finished_protocol_is_found_again_and_never_mixed_with_another(parts, 
 
 
 def test_data_prepared_for_the_papers_programs_bring_their_own_rounds(parts, tmp_path):
-    data = protocol.open_parts(parts)["pronotum"]
+    data = open_parts(parts)["pronotum"]
     folder = tmp_path / "prepared" / "pronotum"
     folder.mkdir(parents=True)
     for path in data.photographs:
@@ -218,9 +220,9 @@ def test_mistakes_are_found_before_anything_is_trained(parts, tmp_path):
     with pytest.raises(UserError, match=r"--set model.mod: no such setting; did you mean 'mode'"):
         checked(classical=True, settings={CLASSICAL: {"model.mod": "legacy"}})
     with pytest.raises(UserError, match="did you mean 'head'"):
-        protocol.open_parts(parts, ["heat"])
+        open_parts(parts, ["heat"])
     with pytest.raises(UserError, match="expected part=numbers"):
-        protocol.read_drops(["elytra:1"])
+        read_drops(["elytra:1"])
     assert not (tmp_path / "x").exists()
 
 
@@ -232,9 +234,9 @@ def test_running_ids_are_no_identity_where_the_names_have_numbers(tmp_path):
         (images / f"pronotum_{old}.jpg").rename(images / f"pronotum_{new}.jpg")
         text = text.replace(f"pronotum_{old}", f"pronotum_{new}")
     file.write_text(text)
-    assert protocol.identities(protocol.open_parts(tmp_path)["pronotum"]) == ("112", "012", "120")
+    assert identities(open_parts(tmp_path)["pronotum"]) == ("112", "012", "120")
     file.write_text(text.replace("ID=1", "ID=7"))
-    assert protocol.identities(protocol.open_parts(tmp_path)["pronotum"]) == ("7", "2", "3")
+    assert identities(open_parts(tmp_path)["pronotum"]) == ("7", "2", "3")
 
 
 def test_specimens_without_identity_are_refused(tmp_path):
@@ -248,7 +250,7 @@ def test_specimens_without_identity_are_refused(tmp_path):
         text = text.replace(f"pronotum_00{number}", name)
     file.write_text(text)
     with pytest.raises(UserError, match=r"no identity in one.jpg; write ID="):
-        protocol.identities(protocol.open_parts(tmp_path)["pronotum"])
+        identities(open_parts(tmp_path)["pronotum"])
 
 
 def test_the_command_runs_it(command, parts, tmp_path, capsys):
