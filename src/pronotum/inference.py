@@ -24,7 +24,6 @@ from pronotum.morphometrics.superimposition import centroid_size
 
 In = TypeVar("In")
 Out = TypeVar("Out")
-DEVICES = ("auto", "cpu", "cuda", "mps")
 BATCH = 4
 """Photographs that are looked at together at most."""
 BATCH_BYTES = 48 * 1024**2
