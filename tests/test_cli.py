@@ -18,11 +18,9 @@ from pronotum.cli import app
 from pronotum.data import open_data
 from pronotum.models import storage
 
-QUICK = [
-    option
-    for setting in ("coarse_steps=6", "fine_steps=6", "coarse_epochs=1", "fine_epochs=1")
-    for option in ("--set", setting)
-]
+STEPS = ("coarse_steps=6", "fine_steps=6", "coarse_epochs=1", "fine_epochs=1")
+SMALL = ("model.coarse_widths=[8,8,8,8]", "model.coarse_depth=8", "model.fine_widths=[8,8]", "model.fine_depth=8")
+QUICK = [option for setting in (*STEPS, *SMALL) for option in ("--set", setting)]
 
 
 def width_of(picture):

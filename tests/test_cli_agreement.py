@@ -8,11 +8,9 @@ import pytest
 from pronotum import demo, formats
 from pronotum.landmarks import Landmarks
 
-SMALL = [
-    word
-    for name in ("coarse_steps", "fine_steps", "coarse_epochs", "fine_epochs")
-    for word in ("--set", f"{name}={2 if 'steps' in name else 1}")
-]
+STEPS = ("coarse_steps=2", "fine_steps=2", "coarse_epochs=1", "fine_epochs=1")
+SMALL = ("model.coarse_widths=[8,8,8,8]", "model.coarse_depth=8", "model.fine_widths=[8,8]", "model.fine_depth=8")
+QUICK = [option for setting in (*STEPS, *SMALL) for option in ("--set", setting)]
 
 
 @pytest.fixture
@@ -48,7 +46,7 @@ def test_crossvalidate_leaves_a_report_and_a_model(run, data, tmp_path):
     repeat = write(tmp_path / "again.tps", specimens, 0.3, n=11).rename(tmp_path / "again.dat")
     out = tmp_path / "run"
     second = ["--repeat", repeat, "--repeat-format", "tps"]
-    arguments = ["crossvalidate", data, "-o", out, "--folds", 2, *second, *SMALL, "--json"]
+    arguments = ["crossvalidate", data, "-o", out, "--folds", 2, *second, *QUICK, "--json"]
     code, text, _ = run(*arguments)
     assert code == 0
     found = json.loads(text)
@@ -74,7 +72,7 @@ def test_crossvalidate_leaves_a_report_and_a_model(run, data, tmp_path):
 
 
 def test_groups_are_not_divided(run, data, tmp_path):
-    arguments = ["crossvalidate", data, "-o", tmp_path / "run", "--folds", 2, "--group", "population", *SMALL]
+    arguments = ["crossvalidate", data, "-o", tmp_path / "run", "--folds", 2, "--group", "population", *QUICK]
     code, _, _ = run(*arguments)
     assert code == 0
     described = json.loads((tmp_path / "run" / "crossvalidation.json").read_text())
@@ -82,7 +80,7 @@ def test_groups_are_not_divided(run, data, tmp_path):
     tested = formats.load(tmp_path / "run" / "folds" / "01" / "predictions.tps", lambda name: (256, 192))
     assert len({int(one.id) % 2 for one in tested}) == 1
     assert "population" in (tmp_path / "run" / "report.html").read_text()
-    code, _, err = run(*arguments[:-8], "--covariates", tmp_path / "none.csv", "-o", tmp_path / "x")
+    code, _, err = run(*arguments[: -len(QUICK)], "--covariates", tmp_path / "none.csv", "-o", tmp_path / "x")
     assert code == 2
     assert "no such file" in err
 
@@ -129,7 +127,7 @@ def test_what_has_no_counterpart_is_named(run, data, tmp_path):
 
 
 def test_learning_curve(run, data, tmp_path):
-    arguments = ["learning-curve", data, "-o", tmp_path / "curve", "--sizes", "3,6", "--folds", 2, "--run", 1, *SMALL]
+    arguments = ["learning-curve", data, "-o", tmp_path / "curve", "--sizes", "3,6", "--folds", 2, "--run", 1, *QUICK]
     code, text, _ = run(*arguments, "--json")
     assert code == 0
     found = json.loads(text)
