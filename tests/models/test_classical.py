@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pronotum import demo, inference, landmarking, pictures, workflows
+from pronotum import demo, fitting, inference, landmarking, pictures, workflows
 from pronotum.classical import transfer
 from pronotum.data import open_data
 from pronotum.models import classical, storage
@@ -137,7 +137,7 @@ def test_of_many_specimens_the_most_central_complete_ones_are_taken():
 def test_only_the_photographs_of_references_are_opened(mandibles, tmp_path, monkeypatch):
     data = open_data(mandibles / "known")
     opened = []
-    stream = pictures.stream
+    stream = fitting.stream
 
     def noted(paths, wanted, *matrices):
         opened.append(paths)
@@ -239,7 +239,7 @@ def test_it_tells_the_networks_where_to_look(mandibles, tmp_path):
         workflows.train(known, tmp_path / str(references), options)
         model = workflows.open_model(tmp_path / str(references), "cpu")[0].network
         assert model.config.references == min(references, len(known))
-        details = pictures.as_batch([pictures.fit(path, model.config.detail) for path in new.photographs], "cpu")
+        details = pictures.as_batch([fitting.fit(path, model.config.detail) for path in new.photographs], "cpu")
         hints = model.hints(details)
         found = model.locate_coarse(pictures.shrink(details, model.config.frame), hints)[0]
         ratio = SIZE[0] / model.config.frame[0]
