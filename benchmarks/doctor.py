@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from pronotum import doctor, examination, geometry, pictures
+from pronotum import doctor, examination, fitting, geometry
 from pronotum.doctor import Patient
 from pronotum.doctor.shapes import own_flip
 from pronotum.doctor.surroundings import describe
@@ -107,9 +107,9 @@ def digitised_again(p: Patient, i: int, random: np.random.Generator, others: lis
 
 
 @cache
-def picture(path: Path) -> pictures.Picture:
+def picture(path: Path) -> fitting.Picture:
     """A photograph as the doctor looks at it."""
-    return pictures.fit(path, PAPER_FRAME)
+    return fitting.fit(path, PAPER_FRAME)
 
 
 def moved(p: Patient, i: int, change: Callable[[np.ndarray], np.ndarray]) -> Patient:

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from pronotum import landmarking, pictures, workflows
+from pronotum import fitting, landmarking, pictures, workflows
 from pronotum.models.heatmap import HeatmapModel, rescale
 
 THREADS = 2
@@ -68,7 +68,7 @@ def steps(model: HeatmapModel, photographs: list[Path]) -> dict[str, float]:
     config = model.config
     for path in photographs:
         timed("decode (Pillow, full size)", decode, path)
-        picture = timed("decode and fit", pictures.fit, path, config.picture)
+        picture = timed("decode and fit", fitting.fit, path, config.picture)
         batch = timed("to tensor", pictures.as_batch, [picture], torch.device("cpu"))
         details = timed("shrink", pictures.shrink, batch, config.detail) if config.finest else batch
         frames = timed("shrink again", pictures.shrink, details, config.frame)

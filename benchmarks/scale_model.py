@@ -30,7 +30,7 @@ import psutil
 import torch
 from PIL import Image
 
-from pronotum import inference, landmarking, pictures, survey, workflows
+from pronotum import fitting, inference, landmarking, survey, workflows
 from pronotum.cluster import Cluster
 from pronotum.survey import fetching, table
 from survey import waited
@@ -169,7 +169,7 @@ def measure(run: Path, photographs: list[Path], out: Path) -> tuple[Costs, dict[
     timed(LOCAL, begun)
     begun = time.process_time()
     for path in photographs:
-        pictures.fit(path, model.network.config.picture)
+        fitting.fit(path, model.network.config.picture)
     timed("decode", begun)
     each, answers = [], []
     list(inference.predict_all(model.network, photographs[:4], device=device))

@@ -19,6 +19,7 @@ from pronotum.errors import UserError, did_you_mean
 from pronotum.evaluation import published, rounds, table_files
 from pronotum.evaluation.paper import Losses
 from pronotum.evaluation.part import Part
+from pronotum.parts import open_parts
 from pronotum.report import paper_figures, photo_figures
 
 SAME_PLACE = 1.0
@@ -152,11 +153,7 @@ def _reproduced(folder: Path, out: Path, options: dict[str, str | None]) -> Inpu
 
 def _published(folder: Path, photographs: Path | None, out: Path, options: dict[str, str | None]) -> Inputs:
     parts = published.load(folder)
-    data = (
-        protocol.open_parts(photographs, [name for name in parts if (photographs / name).is_dir()])
-        if photographs
-        else {}
-    )
+    data = open_parts(photographs, [name for name in parts if (photographs / name).is_dir()]) if photographs else {}
 
     def losses(part: str, method: str) -> dict[int, Losses]:
         raise UserError(folder, found="no losses in there", remedy="give the -o of pronotum reproduce")

@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from pronotum.cli import main
+
 # How fast examples are drawn says something of the machine and nothing of the program.
 settings.register_profile("pronotum", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("pronotum")
@@ -15,3 +17,15 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the public data sets in {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def command():
+    """The command line: a function of its words that answers with the exit code."""
+
+    def run(*arguments: object) -> int:
+        with pytest.raises(SystemExit) as stop:
+            main([str(argument) for argument in arguments])
+        return stop.value.code or 0
+
+    return run

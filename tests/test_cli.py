@@ -14,29 +14,18 @@ from ktch.io import read_tps
 from PIL import Image
 
 from pronotum import demo, synthetic
-from pronotum.cli import app, main
+from pronotum.cli import app
 from pronotum.data import open_data
 from pronotum.models import storage
 
-QUICK = [
-    option
-    for setting in ("coarse_steps=6", "fine_steps=6", "coarse_epochs=1", "fine_epochs=1")
-    for option in ("--set", setting)
-]
+STEPS = ("coarse_steps=6", "fine_steps=6", "coarse_epochs=1", "fine_epochs=1")
+SMALL = ("model.coarse_widths=[8,8,8,8]", "model.coarse_depth=8", "model.fine_widths=[8,8]", "model.fine_depth=8")
+QUICK = [option for setting in (*STEPS, *SMALL) for option in ("--set", setting)]
 
 
 def width_of(picture):
     with Image.open(picture) as opened:
         return opened.width
-
-
-def run(*arguments):
-    """Exit code of a command."""
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        return 0 if stop.code is None else stop.code
-    return 0
 
 
 @pytest.fixture(scope="session")
@@ -47,9 +36,9 @@ def beetles(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def trained(beetles, tmp_path_factory):
+def trained(command, beetles, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
-    assert run("train", beetles, "-o", folder, *QUICK) == 0
+    assert command("train", beetles, "-o", folder, *QUICK) == 0
     return folder
 
 
@@ -59,34 +48,34 @@ def test_help_is_quick_because_nothing_heavy_is_imported():
 
 
 @pytest.mark.parametrize(
-    "command",
+    "name",
     ["check", "train", "predict", "evaluate", "crossvalidate", "agree", "learning-curve", "demo", "reproduce", "info"],
 )
-def test_every_command_has_help_with_an_example_or_a_purpose(command, capsys):
-    assert run(command, "--help") == 0
+def test_every_command_has_help_with_an_example_or_a_purpose(command, name, capsys):
+    assert command(name, "--help") == 0
     assert len(capsys.readouterr().out) > 200
 
 
-def test_check_says_what_is_there_and_draws_it(beetles, tmp_path, capsys):
-    assert run("check", beetles, "--sheet", tmp_path / "sheet.png") == 0
+def test_check_says_what_is_there_and_draws_it(command, beetles, tmp_path, capsys):
+    assert command("check", beetles, "--sheet", tmp_path / "sheet.png") == 0
     said = capsys.readouterr().out
     assert "8 specimens on 8 photographs (320x240 px), 8 landmarks each" in said
     assert width_of(tmp_path / "sheet.png") > 800
 
 
-def test_check_as_json(beetles, tmp_path, capsys):
-    assert run("check", beetles, "--json", "--sheet", tmp_path / "sheet.png") == 0
+def test_check_as_json(command, beetles, tmp_path, capsys):
+    assert command("check", beetles, "--json", "--sheet", tmp_path / "sheet.png") == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["specimens"], found["landmarks"], found["problems"]) == (8, 8, [])
 
 
-def test_check_names_what_is_wrong_and_exits_with_1(beetles, tmp_path, capsys):
+def test_check_names_what_is_wrong_and_exits_with_1(command, beetles, tmp_path, capsys):
     folder = tmp_path / "data"
     shutil.copytree(beetles, folder)
     (folder / "images" / "pronotum_002.jpg").unlink()
     photograph = folder / "images" / "pronotum_003.jpg"
     photograph.write_bytes(photograph.read_bytes()[:2000])
-    assert run("check", folder, "--sheet", tmp_path / "sheet.png") == 1
+    assert command("check", folder, "--sheet", tmp_path / "sheet.png") == 1
     said = capsys.readouterr()
     assert "7 specimens" in said.out
     assert "'pronotum_002.jpg' not found" in said.err
@@ -107,17 +96,17 @@ def test_a_run_folder_holds_model_settings_events_and_curve(trained):
     assert not (trained / "checkpoint.safetensors").exists()
 
 
-def test_training_again_gives_the_same_model(beetles, trained, tmp_path):
-    assert run("train", beetles, "-o", tmp_path / "again", *QUICK, "--json") == 0
+def test_training_again_gives_the_same_model(command, beetles, trained, tmp_path):
+    assert command("train", beetles, "-o", tmp_path / "again", *QUICK, "--json") == 0
     from safetensors.numpy import load_file
 
     mine, theirs = (load_file(folder / "model.safetensors") for folder in (tmp_path / "again", trained))
     assert all(np.array_equal(mine[name], theirs[name]) for name in theirs)
 
 
-def test_predictions_are_tps_csv_and_overlays_on_the_same_pixels(beetles, trained, tmp_path, capsys):
+def test_predictions_are_tps_csv_and_overlays_on_the_same_pixels(command, beetles, trained, tmp_path, capsys):
     out = tmp_path / "out"
-    assert run("predict", trained, beetles, "-o", out) == 0
+    assert command("predict", trained, beetles, "-o", out) == 0
     assert "8 of 8 photographs landmarked" in capsys.readouterr().out
     rows = list(csv.DictReader((out / "predictions.csv").read_text().splitlines()))
     assert len(rows) == 8 * 8
@@ -133,16 +122,16 @@ def test_predictions_are_tps_csv_and_overlays_on_the_same_pixels(beetles, traine
         independent = np.asarray(theirs[number].landmarks)
         assert np.column_stack([independent[:, 0], 240 - independent[:, 1]]) == pytest.approx(points, abs=1e-4)
         assert width_of(out / "overlays" / f"{path.name}.png") >= 320
-    assert run("check", out, "--sheet", tmp_path / "again.png") == 0
+    assert command("check", out, "--sheet", tmp_path / "again.png") == 0
 
 
-def test_prediction_leaves_a_broken_photograph_out_and_does_the_rest(beetles, trained, tmp_path, capsys):
+def test_prediction_leaves_a_broken_photograph_out_and_does_the_rest(command, beetles, trained, tmp_path, capsys):
     photographs = tmp_path / "photographs"
     shutil.copytree(beetles / "images", photographs)
     (photographs / "aa.jpg").write_text("no image")
     short = photographs / "pronotum_004.jpg"
     short.write_bytes(short.read_bytes()[:3000])
-    assert run("predict", trained, photographs, "-o", tmp_path / "out", "--no-overlays") == 1
+    assert command("predict", trained, photographs, "-o", tmp_path / "out", "--no-overlays") == 1
     said = capsys.readouterr()
     assert "7 of 9 photographs landmarked" in said.out
     assert "aa.jpg" in said.err
@@ -152,9 +141,9 @@ def test_prediction_leaves_a_broken_photograph_out_and_does_the_rest(beetles, tr
     assert not (tmp_path / "out" / "overlays").exists()
 
 
-def test_evaluation_stands_beside_the_mean_shape(beetles, trained, tmp_path, capsys):
+def test_evaluation_stands_beside_the_mean_shape(command, beetles, trained, tmp_path, capsys):
     report = tmp_path / "report.html"
-    assert run("evaluate", trained, beetles, "--json", "--report", report) == 0
+    assert command("evaluate", trained, beetles, "--json", "--report", report) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["specimens"] == 8
     assert len(found["seen_in_training"]) == 8
@@ -169,15 +158,15 @@ def test_evaluation_stands_beside_the_mean_shape(beetles, trained, tmp_path, cap
     assert "http" not in re.sub(r"data:image/[^\"]+", "", page)
 
 
-def test_photographs_it_has_not_seen_are_not_called_seen(trained, tmp_path, capsys):
+def test_photographs_it_has_not_seen_are_not_called_seen(command, trained, tmp_path, capsys):
     demo.draw_beetles(tmp_path / "new", "pronotum", n=3, seed=9, size=(320, 240))
-    assert run("evaluate", trained, tmp_path / "new", "--json") == 0
+    assert command("evaluate", trained, tmp_path / "new", "--json") == 0
     assert json.loads(capsys.readouterr().out)["seen_in_training"] == []
 
 
-def test_fine_tuning_takes_weights_over_and_remembers_what_they_have_seen(beetles, trained, tmp_path, capsys):
+def test_fine_tuning_takes_weights_over_and_remembers_what_they_have_seen(command, beetles, trained, tmp_path, capsys):
     demo.draw_beetles(tmp_path / "head", "head", n=4, seed=2, size=(320, 240))
-    assert run("train", tmp_path / "head", "-o", tmp_path / "tuned", "--from", trained, *QUICK, "--seed", 5) == 0
+    assert command("train", tmp_path / "head", "-o", tmp_path / "tuned", "--from", trained, *QUICK, "--seed", 5) == 0
     stored = storage.load(tmp_path / "tuned" / "model.safetensors")
     assert sorted(stored.card["started_from"]["fresh"]) == [
         "coarse.head.weight",
@@ -189,32 +178,32 @@ def test_fine_tuning_takes_weights_over_and_remembers_what_they_have_seen(beetle
     seen = beetles / "images" / "pronotum_001.jpg"
     shutil.copy(seen, tmp_path / "mixed" / "images" / "head_001.jpg")
     capsys.readouterr()
-    assert run("evaluate", tmp_path / "tuned", tmp_path / "mixed", "--json") == 0
+    assert command("evaluate", tmp_path / "tuned", tmp_path / "mixed", "--json") == 0
     assert json.loads(capsys.readouterr().out)["seen_in_training"] == ["head_001.jpg (ID=1)"]
 
 
-def test_another_architecture_is_no_start(beetles, trained, tmp_path, capsys):
-    said = mistake(capsys, "train", beetles, "-o", tmp_path / "x", "--from", trained, "--model", "ebnet1")
+def test_another_architecture_is_no_start(mistake, beetles, trained, tmp_path):
+    said = mistake("train", beetles, "-o", tmp_path / "x", "--from", trained, "--model", "ebnet1")
     assert "a model 'heatmap'; expected 'ebnet1'; leave --model out" in said
 
 
-def test_a_bar_that_is_missed_gives_1(beetles, trained, capsys):
-    assert run("evaluate", trained, beetles, "--max-error", 0.001) == 1
+def test_a_bar_that_is_missed_gives_1(command, beetles, trained, capsys):
+    assert command("evaluate", trained, beetles, "--max-error", 0.001) == 1
     assert "is above --max-error 0.001" in capsys.readouterr().err
-    assert run("evaluate", trained, beetles, "--max-error", 10_000) == 0
+    assert command("evaluate", trained, beetles, "--max-error", 10_000) == 0
 
 
-def test_mm_where_a_scale_is_known(beetles, trained, tmp_path, capsys):
+def test_mm_where_a_scale_is_known(command, beetles, trained, tmp_path, capsys):
     folder = tmp_path / "scaled"
     shutil.copytree(beetles, folder)
     file = folder / "landmarks.tps"
     file.write_text(re.sub(r"(ID=\d+)", r"\1\nSCALE=0.02", file.read_text()))
-    assert run("evaluate", trained, folder, "--json") == 0
+    assert command("evaluate", trained, folder, "--json") == 0
     row = json.loads(capsys.readouterr().out)["landmarks"][-1]
     assert row["mm"]["mean"] == pytest.approx(row["px"]["mean"] * 0.02)
 
 
-def test_missing_landmarks_are_masked_not_learnt(tmp_path, capsys):
+def test_missing_landmarks_are_masked_not_learnt(command, tmp_path, capsys):
     demo.draw_beetles(tmp_path / "data", "pronotum", n=6, seed=1, size=(256, 192))
     file = tmp_path / "data" / "landmarks.tps"
     lines = file.read_text().splitlines()
@@ -222,14 +211,14 @@ def test_missing_landmarks_are_masked_not_learnt(tmp_path, capsys):
     for start in starts[1:]:  # one specimen has it: a landmark that none has cannot be learnt
         lines[start + 3] = "-1 -1"
     file.write_text("\n".join(lines))
-    assert run("train", tmp_path / "data", "-o", tmp_path / "run", *QUICK) == 0
+    assert command("train", tmp_path / "data", "-o", tmp_path / "run", *QUICK) == 0
     capsys.readouterr()
-    assert run("evaluate", tmp_path / "run", tmp_path / "data", "--json") == 0
+    assert command("evaluate", tmp_path / "run", tmp_path / "data", "--json") == 0
     rows = json.loads(capsys.readouterr().out)["landmarks"]
     assert [row["px"]["n"] for row in rows] == [6, 6, 1, 6, 6, 6, 6, 6, 6 * 7 + 1]
 
 
-def test_an_interrupted_training_goes_on(beetles, trained, tmp_path, monkeypatch):
+def test_an_interrupted_training_goes_on(command, beetles, trained, tmp_path, monkeypatch):
     from safetensors.numpy import load_file
 
     from pronotum import training, workflows
@@ -248,51 +237,57 @@ def test_an_interrupted_training_goes_on(beetles, trained, tmp_path, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         workflows.train(open_data(beetles), tmp_path / "run", options, on_epoch=interrupt)
     assert not (tmp_path / "run" / "model.safetensors").exists()
-    assert run("train", beetles, "-o", tmp_path / "run", *QUICK, "--resume") == 0
+    assert command("train", beetles, "-o", tmp_path / "run", *QUICK, "--resume") == 0
     mine, whole = (load_file(folder / "model.safetensors") for folder in (tmp_path / "run", trained))
     assert all(np.array_equal(mine[name], whole[name]) for name in whole)
 
 
-def mistake(capsys, *arguments):
-    capsys.readouterr()
-    assert run(*arguments) == 2
-    said = capsys.readouterr().err.strip()
-    assert said.startswith("error: ")
-    assert "\n" not in said
+@pytest.fixture
+def mistake(command, capsys):
+    """What a command says of a user's mistake, in one line."""
+
+    def said(*arguments):
+        capsys.readouterr()
+        assert command(*arguments) == 2
+        line = capsys.readouterr().err.strip()
+        assert line.startswith("error: ")
+        assert "\n" not in line
+        return line
+
     return said
 
 
-def test_mistakes_are_one_line_and_exit_code_2(beetles, trained, tmp_path, capsys):
+def test_mistakes_are_one_line_and_exit_code_2(mistake, beetles, trained, tmp_path):
     new = tmp_path / "new"
-    assert "did you mean 'standard'?" in mistake(capsys, "train", beetles, "-o", new, "--preset", "standart")
-    assert "did you mean 'fine_steps'?" in mistake(capsys, "train", beetles, "-o", new, "--set", "fine_stepz=3")
-    assert "expected name=value" in mistake(capsys, "train", beetles, "-o", new, "--set", "fine_steps")
-    assert "fine_steps" in mistake(capsys, "train", beetles, "-o", new, "--set", "fine_steps=many")
+    assert "did you mean 'standard'?" in mistake("train", beetles, "-o", new, "--preset", "standart")
+    assert "did you mean 'fine_steps'?" in mistake("train", beetles, "-o", new, "--set", "fine_stepz=3")
+    assert "expected name=value" in mistake("train", beetles, "-o", new, "--set", "fine_steps")
+    assert "fine_steps" in mistake("train", beetles, "-o", new, "--set", "fine_steps=many")
     assert not new.exists()
-    assert "a run is already there" in mistake(capsys, "train", beetles, "-o", trained)
-    assert "no such file or folder" in mistake(capsys, "check", tmp_path / "nowhere")
+    assert "a run is already there" in mistake("train", beetles, "-o", trained)
+    assert "no such file or folder" in mistake("check", tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    assert "no photographs" in mistake(capsys, "predict", trained, tmp_path / "empty", "-o", new)
-    assert "no such model file" in mistake(capsys, "predict", beetles, beetles, "-o", new)
+    assert "no photographs" in mistake("predict", trained, tmp_path / "empty", "-o", new)
+    assert "no such model file" in mistake("predict", beetles, beetles, "-o", new)
     few = tmp_path / "few"
     shutil.copytree(beetles, few)
     for photograph in sorted((few / "images").iterdir())[2:]:
         photograph.write_bytes(photograph.read_bytes()[:3000])
-    assert "2 specimens with readable photographs" in mistake(capsys, "train", few, "-o", new, "--json")
+    assert "2 specimens with readable photographs" in mistake("train", few, "-o", new, "--json")
     assert not new.exists()
     broken = tmp_path / "broken.tps"
     broken.write_text("LM=3\n1 2\n3 4\nIMAGE=a.jpg\n")
-    assert f"{broken}:" in mistake(capsys, "check", broken)
+    assert f"{broken}:" in mistake("check", broken)
     demo.draw_beetles(tmp_path / "head", "head", n=3, seed=0, size=(256, 192))
-    assert "10 landmarks per specimen; expected 8" in mistake(capsys, "evaluate", trained, tmp_path / "head")
+    assert "10 landmarks per specimen; expected 8" in mistake("evaluate", trained, tmp_path / "head")
 
 
-def test_a_device_that_is_absent_is_said(beetles, tmp_path, capsys):
+def test_a_device_that_is_absent_is_said(mistake, beetles, tmp_path):
     import torch
 
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
-    assert "this machine has none" in mistake(capsys, "train", beetles, "-o", tmp_path / "x", "--device", "cuda")
+    assert "this machine has none" in mistake("train", beetles, "-o", tmp_path / "x", "--device", "cuda")
 
 
 def test_every_command_that_reads_a_landmark_file_can_be_told_its_format():
@@ -307,16 +302,16 @@ def test_every_command_that_reads_a_landmark_file_can_be_told_its_format():
         assert any("--format" in one.opts for one in commands[name].params), name
 
 
-def test_info_names_versions(capsys):
-    assert run("info", "--json") == 0
+def test_info_names_versions(command, capsys):
+    assert command("info", "--json") == 0
     assert {"pronotum", "torch", "devices", "formats"} <= set(json.loads(capsys.readouterr().out))
 
 
-def test_photographs_of_the_same_name_keep_apart(beetles, trained, tmp_path):
+def test_photographs_of_the_same_name_keep_apart(command, beetles, trained, tmp_path):
     for side in ("left", "right"):
         (tmp_path / "p" / side).mkdir(parents=True)
         Image.fromarray(synthetic.draw("pronotum", 1, size=(320, 240)).image).save(tmp_path / "p" / side / "1.jpg")
-    assert run("predict", trained, tmp_path / "p", "-o", tmp_path / "out") == 0
+    assert command("predict", trained, tmp_path / "p", "-o", tmp_path / "out") == 0
     images = {row["image"] for row in csv.DictReader((tmp_path / "out" / "predictions.csv").read_text().splitlines())}
     assert images == {"left/1.jpg", "right/1.jpg"}
     assert len(list((tmp_path / "out" / "overlays").glob("*.png"))) == 2

@@ -6,25 +6,23 @@ import numpy as np
 import pytest
 
 from pronotum import demo, formats
-from pronotum.cli import main
 from pronotum.landmarks import Landmarks
 
-SMALL = [
-    word
-    for name in ("coarse_steps", "fine_steps", "coarse_epochs", "fine_epochs")
-    for word in ("--set", f"{name}={2 if 'steps' in name else 1}")
-]
+STEPS = ("coarse_steps=2", "fine_steps=2", "coarse_epochs=1", "fine_epochs=1")
+SMALL = ("model.coarse_widths=[8,8,8,8]", "model.coarse_depth=8", "model.fine_widths=[8,8]", "model.fine_depth=8")
+QUICK = [option for setting in (*STEPS, *SMALL) for option in ("--set", setting)]
 
 
-def run(capsys, *arguments):
-    """Exit code, standard output and standard error of a command."""
-    try:
-        main([str(argument) for argument in arguments])
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    said = capsys.readouterr()
-    return code, said.out, said.err
+@pytest.fixture
+def run(command, capsys):
+    """A command: its exit code, standard output and standard error."""
+
+    def answer(*arguments):
+        code = command(*arguments)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return answer
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +41,13 @@ def write(path, specimens, noise=0.0, n=None):
     return path
 
 
-def test_crossvalidate_leaves_a_report_and_a_model(data, tmp_path, capsys):
+def test_crossvalidate_leaves_a_report_and_a_model(run, data, tmp_path):
     specimens = formats.load(data / "landmarks.tps", lambda name: (256, 192))
     repeat = write(tmp_path / "again.tps", specimens, 0.3, n=11).rename(tmp_path / "again.dat")
     out = tmp_path / "run"
     second = ["--repeat", repeat, "--repeat-format", "tps"]
-    arguments = ["crossvalidate", data, "-o", out, "--folds", 2, *second, *SMALL, "--json"]
-    code, text, _ = run(capsys, *arguments)
+    arguments = ["crossvalidate", data, "-o", out, "--folds", 2, *second, *QUICK, "--json"]
+    code, text, _ = run(*arguments)
     assert code == 0
     found = json.loads(text)
     assert found["verdict"]["grade"] == "not ready"  # two steps of training
@@ -63,80 +61,80 @@ def test_crossvalidate_leaves_a_report_and_a_model(data, tmp_path, capsys):
     page = (out / "report.html").read_text()
     assert "2-fold cross-validation" in page
     assert "pronotum_001.jpg" in page
-    again, text, _ = run(capsys, *arguments[:-1])  # nothing is trained again
+    again, text, _ = run(*arguments[:-1])  # nothing is trained again
     assert again == 0
     assert "NOT READY" in text
     stranger = Landmarks(specimens[0].points, image="stranger.jpg")
     write(tmp_path / "again.tps", [*specimens[1:], stranger], 0.3).replace(repeat)
-    code, _, err = run(capsys, *arguments[:-1])
+    code, _, err = run(*arguments[:-1])
     assert code == 1
     assert "1 specimens of again.dat are not in the data: stranger.jpg" in err
 
 
-def test_groups_are_not_divided(data, tmp_path, capsys):
-    arguments = ["crossvalidate", data, "-o", tmp_path / "run", "--folds", 2, "--group", "population", *SMALL]
-    code, _, _ = run(capsys, *arguments)
+def test_groups_are_not_divided(run, data, tmp_path):
+    arguments = ["crossvalidate", data, "-o", tmp_path / "run", "--folds", 2, "--group", "population", *QUICK]
+    code, _, _ = run(*arguments)
     assert code == 0
     described = json.loads((tmp_path / "run" / "crossvalidation.json").read_text())
     assert described["groups"][:3] == ["north", "south", "north"]
     tested = formats.load(tmp_path / "run" / "folds" / "01" / "predictions.tps", lambda name: (256, 192))
     assert len({int(one.id) % 2 for one in tested}) == 1
     assert "population" in (tmp_path / "run" / "report.html").read_text()
-    code, _, err = run(capsys, *arguments[:-8], "--covariates", tmp_path / "none.csv", "-o", tmp_path / "x")
+    code, _, err = run(*arguments[: -len(QUICK)], "--covariates", tmp_path / "none.csv", "-o", tmp_path / "x")
     assert code == 2
     assert "no such file" in err
 
 
-def test_agree_judges_files_of_any_program(data, tmp_path, capsys):
+def test_agree_judges_files_of_any_program(run, data, tmp_path):
     specimens = formats.load(data / "landmarks.tps", lambda name: (256, 192))
     manual = write(tmp_path / "manual.tps", specimens)
     good = write(tmp_path / "good.tps", specimens, 0.02)
     bad = write(tmp_path / "bad.tps", specimens, 3.0)
     again = write(tmp_path / "again.tps", specimens, 0.03)
-    code, text, _ = run(capsys, "agree", manual, good, "-o", tmp_path / "a", "--repeat", again, "--json")
+    code, text, _ = run("agree", manual, good, "-o", tmp_path / "a", "--repeat", again, "--json")
     assert code == 0
     assert json.loads(text)["verdict"]["grade"] == "ready"
-    code, text, _ = run(capsys, "agree", manual, bad, "-o", tmp_path / "b", "--photographs", data)
+    code, text, _ = run("agree", manual, bad, "-o", tmp_path / "b", "--photographs", data)
     assert code == 0
     assert "NOT READY" in text
     assert "data:image/jpeg" in (tmp_path / "b" / "report.html").read_text()
     (tmp_path / "pronotum.toml").write_text("[verdict]\nrepeatability = 2\n")
-    code, _, err = run(capsys, "agree", manual, bad, "-o", tmp_path / "c")
+    code, _, err = run("agree", manual, bad, "-o", tmp_path / "c")
     assert (code, err.count("\n")) == (2, 1)
     assert "verdict.repeatability = 2" in err
 
 
-def test_files_that_do_not_tell_their_format(data, tmp_path, capsys):
+def test_files_that_do_not_tell_their_format(run, data, tmp_path):
     specimens = formats.load(data / "landmarks.tps", lambda name: (256, 192))
     for name, form in (("manual", "tidy-csv"), ("predicted", "csv"), ("again", "tps")):
         formats.save(tmp_path / f"{name}.txt", specimens, lambda name: (256, 192), name=form)
     asked = ("agree", tmp_path / "manual.txt", tmp_path / "predicted.txt", "-o", tmp_path / "out")
-    code, _, err = run(capsys, *asked, "--format", "tidy-csv")
+    code, _, err = run(*asked, "--format", "tidy-csv")
     assert (code, err.count("\n")) == (2, 1)
     told = ("--format", "tidy-csv", "--predicted-format", "csv", "--repeat-format", "tps")
-    code, text, _ = run(capsys, *asked, *told, "--repeat", tmp_path / "again.txt", "--photographs", data, "--json")
+    code, text, _ = run(*asked, *told, "--repeat", tmp_path / "again.txt", "--photographs", data, "--json")
     assert code == 0
     assert json.loads(text)["n_specimens"] == 12
 
 
-def test_what_has_no_counterpart_is_named(data, tmp_path, capsys):
+def test_what_has_no_counterpart_is_named(run, data, tmp_path):
     specimens = formats.load(data / "landmarks.tps", lambda name: (256, 192))
     manual = write(tmp_path / "manual.tps", specimens)
     some = write(tmp_path / "some.tps", specimens, 0.1, n=9)
-    code, _, err = run(capsys, "agree", manual, some, "-o", tmp_path / "out")
+    code, _, err = run("agree", manual, some, "-o", tmp_path / "out")
     assert code == 1
     assert "3 specimens of manual.tps have no counterpart and are left out: pronotum_010.jpg" in err
 
 
-def test_learning_curve(data, tmp_path, capsys):
-    arguments = ["learning-curve", data, "-o", tmp_path / "curve", "--sizes", "3,6", "--folds", 2, "--run", 1, *SMALL]
-    code, text, _ = run(capsys, *arguments, "--json")
+def test_learning_curve(run, data, tmp_path):
+    arguments = ["learning-curve", data, "-o", tmp_path / "curve", "--sizes", "3,6", "--folds", 2, "--run", 1, *QUICK]
+    code, text, _ = run(*arguments, "--json")
     assert code == 0
     found = json.loads(text)
     assert found["sizes"] == [3, 6]
     assert found["forecast"]["mean"]["n_then"] == 12
     assert (tmp_path / "curve" / "learning_curve.svg").exists()
-    code, text, _ = run(capsys, *arguments)
+    code, text, _ = run(*arguments)
     assert "6 more specimens would bring the mean error" in text
-    code, _, err = run(capsys, "learning-curve", data, "-o", tmp_path / "x", "--sizes", "3;6")
+    code, _, err = run("learning-curve", data, "-o", tmp_path / "x", "--sizes", "3;6")
     assert (code, err.count("\n")) == (2, 1)

@@ -7,17 +7,8 @@ import numpy as np
 import pytest
 
 from pronotum import demo, formats
-from pronotum.cli import main
 
 HEIGHT = 144
-
-
-def run(*arguments):
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        return 0 if stop.code is None else stop.code
-    return 0
 
 
 @pytest.fixture
@@ -31,9 +22,9 @@ def spoilt(tmp_path):
     return tmp_path / "data"
 
 
-def test_found_shown_and_mended_into_a_new_file(spoilt, tmp_path, capsys):
+def test_found_shown_and_mended_into_a_new_file(command, spoilt, tmp_path, capsys):
     out, before = tmp_path / "doctor", (spoilt / "landmarks.tps").read_bytes()
-    assert run("doctor", spoilt, "-o", out) == 0
+    assert command("doctor", spoilt, "-o", out) == 0
     said = capsys.readouterr().out
     assert "y axis flipped" in said
     assert f"pronotum fix {spoilt} --findings {out / 'findings.json'} --apply 1 -o fixed.tps" in said
@@ -44,19 +35,19 @@ def test_found_shown_and_mended_into_a_new_file(spoilt, tmp_path, capsys):
     assert rows[0]["kind"] == "y axis flipped"
     assert (spoilt / "landmarks.tps").read_bytes() == before
     fixed = tmp_path / "fixed.tps"
-    command = ("fix", spoilt, "--findings", out / "findings.json", "--apply", 1, "-o", fixed)
-    assert run(*command) == 0
+    asked = ("fix", spoilt, "--findings", out / "findings.json", "--apply", 1, "-o", fixed)
+    assert command(*asked) == 0
     assert capsys.readouterr().out.splitlines()[0] == f"{name}: flip y"
     truth = demo.draw_beetles(tmp_path / "again", "pronotum", n=10, seed=2, size=(192, HEIGHT)).points
     mended = np.stack([one.points for one in formats.load(fixed, lambda name: (192, HEIGHT))])
     assert mended == pytest.approx(truth, abs=1e-3)
     assert (spoilt / "landmarks.tps").read_bytes() == before
-    assert run(*command) == 2
+    assert command(*asked) == 2
     assert "already there; expected a new file; choose another name for -o" in capsys.readouterr().err
 
 
-def test_mistakes_end_in_one_line(spoilt, tmp_path, capsys):
-    run("doctor", spoilt, "-o", tmp_path / "doctor", "--json")
+def test_mistakes_end_in_one_line(command, spoilt, tmp_path, capsys):
+    command("doctor", spoilt, "-o", tmp_path / "doctor", "--json")
     listed = json.loads(capsys.readouterr().out)
     assert listed["specimens"] == 10
     fixed = tmp_path / "fixed.tps"
@@ -64,38 +55,38 @@ def test_mistakes_end_in_one_line(spoilt, tmp_path, capsys):
         (("--findings", tmp_path / "doctor/findings.json", "--apply", 99), "no finding 99"),
         (("--findings", spoilt / "landmarks.tps", "--apply", 1), "expected findings.json of pronotum doctor"),
     ):
-        assert run("fix", spoilt, *arguments, "-o", fixed) == 2
+        assert command("fix", spoilt, *arguments, "-o", fixed) == 2
         error = capsys.readouterr().err
         assert message in error
         assert error.count("\n") == 1
         assert not fixed.exists()
-    assert run("doctor", spoilt, "--run", tmp_path, "-o", tmp_path / "d") == 2
+    assert command("doctor", spoilt, "--run", tmp_path, "-o", tmp_path / "d") == 2
     assert "no out_of_fold.tps; expected the folder of a pronotum crossvalidate" in capsys.readouterr().err
 
 
-def test_a_landmark_file_alone_is_examined_too(spoilt, tmp_path, capsys):
+def test_a_landmark_file_alone_is_examined_too(command, spoilt, tmp_path, capsys):
     (tmp_path / "alone").mkdir()
     (tmp_path / "alone" / "landmarks.tps").write_bytes((spoilt / "landmarks.tps").read_bytes())
-    assert run("doctor", tmp_path / "alone" / "landmarks.tps", "-o", tmp_path / "doctor") == 1
+    assert command("doctor", tmp_path / "alone" / "landmarks.tps", "-o", tmp_path / "doctor") == 1
     said = capsys.readouterr()
     assert "y axis flipped" in said.out
     assert "no photographs beside it" in said.err
 
 
-def test_a_file_that_does_not_tell_its_format(spoilt, tmp_path, capsys):
+def test_a_file_that_does_not_tell_its_format(command, spoilt, tmp_path, capsys):
     source, out, fixed = spoilt / "landmarks.dat", tmp_path / "doctor", tmp_path / "fixed.csv"
     specimens = formats.load(spoilt / "landmarks.tps", lambda name: (192, HEIGHT))
     formats.save(source, specimens, name="tidy-csv")
-    assert run("doctor", source, "-o", out) == 2
+    assert command("doctor", source, "-o", out) == 2
     assert "unknown kind of landmark file '.dat'" in capsys.readouterr().err
-    assert run("doctor", source, "--format", "tidy-csv", "-o", out) == 0
+    assert command("doctor", source, "--format", "tidy-csv", "-o", out) == 0
     assert f"pronotum fix {source} --format tidy-csv --findings" in capsys.readouterr().out
     chosen = ("--findings", out / "findings.json", "--apply", 1)
-    assert run("fix", source, "--format", "tidy-csv", *chosen, "-o", fixed) == 0
+    assert command("fix", source, "--format", "tidy-csv", *chosen, "-o", fixed) == 0
     assert formats.of(fixed).name == "tidy-csv"
     mended = formats.load(fixed)[3].points
     assert mended == pytest.approx(specimens[3].points * [1, -1] + [0, HEIGHT - 1], abs=1e-3)
     (tmp_path / "alone").mkdir()
     source.rename(tmp_path / "alone" / "landmarks.dat")
-    assert run("doctor", tmp_path / "alone" / "landmarks.dat", "--format", "tidy-csv", "-o", out) == 1
+    assert command("doctor", tmp_path / "alone" / "landmarks.dat", "--format", "tidy-csv", "-o", out) == 1
     assert "y axis flipped" in capsys.readouterr().out

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from pronotum import crossvalidation, demo, formats, inference, landmarking, workflows
-from pronotum.cli import main
 from pronotum.errors import UserError
 from pronotum.evaluation.presence import Presence
 from pronotum.models import storage
@@ -46,21 +45,13 @@ def photographs(tmp_path_factory):
     return folder / "images"
 
 
-def predict(*arguments):
-    try:
-        main(["predict", *map(str, arguments)])
-    except SystemExit as stop:
-        return 0 if stop.code is None else stop.code
-    return 0
-
-
 def rows(path):
     with path.open() as file:
         return list(csv.DictReader(file))
 
 
-def test_every_landmark_has_its_radii_and_the_strange_are_flagged(run, photographs, tmp_path, capsys):
-    assert predict(run, photographs, "-o", tmp_path, "--scale", "0.02") == 0
+def test_every_landmark_has_its_radii_and_the_strange_are_flagged(command, run, photographs, tmp_path, capsys):
+    assert command("predict", run, photographs, "-o", tmp_path, "--scale", "0.02") == 0
     table = rows(tmp_path / "predictions.csv")
     radii = np.array([[float(row[f"radius_{level}"]) for level in (50, 90, 95)] for row in table])
     assert (radii > 0).all()
@@ -81,8 +72,8 @@ def test_every_landmark_has_its_radii_and_the_strange_are_flagged(run, photograp
     )
 
 
-def test_strict_leaves_out_of_the_landmark_file_what_is_to_be_reviewed(run, photographs, tmp_path, capsys):
-    assert predict(run, photographs, "-o", tmp_path, "--strict", "--json") == 0
+def test_strict_leaves_out_of_the_landmark_file_what_is_to_be_reviewed(command, run, photographs, tmp_path, capsys):
+    assert command("predict", run, photographs, "-o", tmp_path, "--strict", "--json") == 0
     said = json.loads(capsys.readouterr().out)
     kept = {one.image for one in formats.load(tmp_path / "predictions.tps", lambda name: SIZE)}
     flagged = {one["image"] for one in said["to_review"]}
@@ -121,7 +112,7 @@ def test_a_landmark_more_likely_missing_than_there_is_left_out():
     assert urgency == 0
 
 
-def test_presence_is_learnt_where_landmarks_are_missing(tmp_path, photographs):
+def test_presence_is_learnt_where_landmarks_are_missing(command, tmp_path, photographs):
     data = demo.draw_beetles(tmp_path / "data", "pronotum", n=12, seed=0, size=SIZE)
     specimens = []
     for number, one in enumerate(data.landmarks):
@@ -132,7 +123,7 @@ def test_presence_is_learnt_where_landmarks_are_missing(tmp_path, photographs):
     options = workflows.TrainOptions(device="cpu", overrides={**QUICK, **SMALL})
     crossvalidation.crossvalidate(workflows.check(tmp_path / "data"), tmp_path / "run", options, n_folds=2)
     assert storage.load(tmp_path / "run" / "model.safetensors").card["presence"]["n_missing"] == 24
-    predict(tmp_path / "run", photographs, "-o", tmp_path / "out")
+    command("predict", tmp_path / "run", photographs, "-o", tmp_path / "out")
     told = [float(row["presence"]) for row in rows(tmp_path / "out" / "predictions.csv")]
     assert len(told) == 5 * 8
     assert all(0 <= one <= 1 for one in told)

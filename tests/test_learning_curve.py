@@ -10,7 +10,14 @@ from pronotum.errors import UserError
 from pronotum.models import storage
 from pronotum.workflows import TrainOptions, fingerprints
 
-OPTIONS = TrainOptions(overrides={"coarse_steps": 2, "fine_steps": 2, "coarse_epochs": 1, "fine_epochs": 1})
+STEPS = {"coarse_steps": 2, "fine_steps": 2, "coarse_epochs": 1, "fine_epochs": 1}
+SMALL = {
+    "model.coarse_widths": "[8,8,8,8]",
+    "model.coarse_depth": 8,
+    "model.fine_widths": "[8,8]",
+    "model.fine_depth": 8,
+}
+OPTIONS = TrainOptions(overrides={**STEPS, **SMALL})
 
 
 @pytest.fixture(scope="module")

@@ -4,43 +4,12 @@ import torch
 from PIL import Image
 
 from pronotum import pictures
-from pronotum.geometry import transform
-from pronotum.images import UnreadablePhotograph
-
-
-def draw(path, size, x, y):
-    rows, columns = np.mgrid[: size[1], : size[0]]
-    spread = max(size) / 40
-    dot = 230 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * spread**2))
-    Image.fromarray(dot.round().astype(np.uint8)).save(path, quality=98)
 
 
 def centroid(picture):
     weights = np.asarray(picture, dtype=float)
     rows, columns = np.indices(weights.shape)
     return np.array([(columns * weights).sum(), (rows * weights).sum()]) / weights.sum()
-
-
-@pytest.mark.parametrize("size", [(320, 240), (641, 333), (240, 320), (100, 80)])
-def test_the_matrix_of_a_fitted_photograph_is_exact(tmp_path, size):
-    x, y = size[0] * 0.45 + 0.3, size[1] * 0.55 + 0.2
-    draw(tmp_path / "a.jpg", size, x, y)
-    picture = pictures.fit(tmp_path / "a.jpg", (160, 128))
-    assert picture.pixels.shape == (128, 160, 3)
-    assert picture.size == size
-    expected = transform(picture.matrix, [[x, y]])[0]
-    assert centroid(picture.pixels[..., 0]) == pytest.approx(expected, abs=0.1)
-
-
-def test_streaming_keeps_the_order_and_names_what_cannot_be_read(tmp_path):
-    paths = [tmp_path / f"{i}.png" for i in range(20)]
-    for number, path in enumerate(paths):
-        Image.new("RGB", (20, 16), (number, 0, 0)).save(path)
-    paths[7].write_bytes(b"junk")
-    answers = list(pictures.stream(paths, (20, 16)))
-    assert [path for path, _ in answers] == paths
-    assert isinstance(answers[7][1], UnreadablePhotograph)
-    assert [p.pixels[0, 0, 0] for _, p in answers if isinstance(p, pictures.Picture)] == [*range(7), *range(8, 20)]
 
 
 def test_loading_moves_points_along_and_says_which_were_kept(tmp_path):
@@ -78,18 +47,6 @@ def test_around_each_landmark_the_finest_pixels_are_kept(tmp_path):
     assert patches.pixels[0, 2, :, 0, -1].tolist() == [199, 0, 0]  # beyond the photograph its border is repeated
     assert examples.points[0, 0].tolist() == pytest.approx([49.95, 100.25])
     assert examples.px.tolist() == pytest.approx([2])
-
-
-def test_large_photographs_are_not_piled_up(tmp_path, monkeypatch):
-    paths = [tmp_path / f"{i}.png" for i in range(12)]
-    for path in paths:
-        Image.new("RGB", (20, 16)).save(path)
-    begun = []
-    fit = pictures.fit
-    monkeypatch.setattr(pictures, "fit", lambda *asked: (begun.append(asked[0]), fit(*asked))[1])
-    monkeypatch.setattr(pictures, "AHEAD_BYTES", 3 * 3 * 20 * 16)
-    for number, _ in enumerate(pictures.stream(paths, (20, 16)), start=1):
-        assert len(begun) <= number + 3
 
 
 def test_large_collections_go_to_disk_with_the_same_content(tmp_path, monkeypatch):

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pronotum import __version__, demo, formats, inference, landmarking, provenance, unfinished, verification, workflows
-from pronotum.cli import main
 from pronotum.errors import UserError
 from pronotum.formats import predictions, tps
 from pronotum.geometry import flip_y
@@ -31,15 +30,6 @@ TINY = {
 
 def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def command(*arguments):
-    """Exit code of a command."""
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        return 0 if stop.code is None else stop.code
-    return 0
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +95,7 @@ def test_a_photograph_that_cannot_be_opened_is_noted_and_one_left_out_too(study,
     assert verification.verify(tmp_path / "out", n=None).same
 
 
-def test_verify_finds_nothing_different(copy, capsys):
+def test_verify_finds_nothing_different(command, copy, capsys):
     assert command("verify", copy / "out", "--all", "--json") == 0
     said = json.loads(capsys.readouterr().out)
     assert said["same"]
@@ -119,7 +109,7 @@ def test_verify_finds_nothing_different(copy, capsys):
     assert "SAME as far as looked at" in text
 
 
-def test_a_landmark_moved_by_hand_is_named_with_its_distance(copy, capsys):
+def test_a_landmark_moved_by_hand_is_named_with_its_distance(command, copy, capsys):
     file = copy / "out" / "predictions.tps"
     first, *others = formats.load(file, lambda name: SIZE)
     last = others.pop()
@@ -172,7 +162,7 @@ def test_records_that_went_or_came_are_named(copy):
     assert found.again == ()
 
 
-def test_a_landmark_deleted_by_hand_is_infinitely_far(copy, capsys):
+def test_a_landmark_deleted_by_hand_is_infinitely_far(command, copy, capsys):
     file = copy / "out" / "predictions.tps"
     first, *others = formats.load(file, lambda name: SIZE)
     points = first.points.copy()
@@ -185,7 +175,7 @@ def test_a_landmark_deleted_by_hand_is_infinitely_far(copy, capsys):
     assert "landmark 5 is there in one of the two only" in capsys.readouterr().out
 
 
-def test_a_photograph_that_changed_is_named(copy, capsys):
+def test_a_photograph_that_changed_is_named(command, copy, capsys):
     photograph = copy / "data" / "images" / "pronotum_002.jpg"
     photograph.write_bytes((copy / "data" / "images" / "pronotum_001.jpg").read_bytes())
     assert command("verify", copy / "out", "--all") == 1
@@ -195,7 +185,7 @@ def test_a_photograph_that_changed_is_named(copy, capsys):
     assert "5 of 6 photographs" in text
 
 
-def test_photographs_that_are_not_there_give_2_and_are_found_elsewhere(copy, capsys):
+def test_photographs_that_are_not_there_give_2_and_are_found_elsewhere(command, copy, capsys):
     (copy / "data" / "images").rename(copy / "archive")
     assert command("verify", copy / "out") == 2
     text = capsys.readouterr().out
@@ -209,7 +199,7 @@ def test_photographs_that_are_not_there_give_2_and_are_found_elsewhere(copy, cap
     assert "MISSING photographs: pronotum_003.jpg\n" in capsys.readouterr().out
 
 
-def test_another_model_is_told(copy, capsys):
+def test_another_model_is_told(command, copy, capsys):
     model = copy / "run" / "model.safetensors"
     model.rename(copy / "moved.safetensors")
     assert command("verify", copy / "out") == 2
@@ -229,7 +219,7 @@ def test_a_model_of_other_landmarks_is_refused(copy, study):
         verification.verify(copy / "out")
 
 
-def test_files_that_are_not_there(copy, capsys):
+def test_files_that_are_not_there(command, copy, capsys):
     (copy / "out" / "predictions.csv").unlink()
     assert command("verify", copy / "out") == 2
     assert "MISSING files: predictions.csv" in capsys.readouterr().out
@@ -284,7 +274,7 @@ def test_a_prediction_that_fails_leaves_everything_as_it_was(copy, monkeypatch):
 
 
 @pytest.mark.parametrize(("style", "line"), [("tpsdig", "-1.00000 -1.00000"), ("geomorph", "NA NA")])
-def test_a_landmark_without_a_place_is_written_as_asked(copy, monkeypatch, style, line):
+def test_a_landmark_without_a_place_is_written_as_asked(command, copy, monkeypatch, style, line):
     def blind(*args, **options):
         for answer in predict(*args, **options):
             points = answer.points.copy()
@@ -302,7 +292,7 @@ def test_a_landmark_without_a_place_is_written_as_asked(copy, monkeypatch, style
     assert verification.verify(out, n=None).same
 
 
-def test_another_style_is_refused(copy, capsys):
+def test_another_style_is_refused(command, copy, capsys):
     images = copy / "data" / "images"
     assert command("predict", copy / "run", images, "-o", copy / "again", "--missing", "geomorf") == 2
     assert "error: --missing: 'geomorf'; did you mean 'geomorph'?" in capsys.readouterr().err

@@ -9,19 +9,10 @@ import pytest
 from ktch.io import read_tps
 
 from pronotum import formats
-from pronotum.cli import main
 from pronotum.data import Dataset, open_data
 from pronotum.evaluation.folds import hold_out
 
 pytestmark = pytest.mark.slow
-
-
-def run(*arguments):
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        return 0 if stop.code is None else stop.code
-    return 0
 
 
 def write_part(data: Dataset, index, folder):
@@ -33,23 +24,26 @@ def write_part(data: Dataset, index, folder):
     formats.save(folder / "landmarks.tps", part.landmarks.specimens)
 
 
-def test_drosophila_wings_40_to_train_18_to_test(shared_data, tmp_path, capsys):
+def test_drosophila_wings_40_to_train_18_to_test(command, shared_data, tmp_path, capsys):
     data = open_data(shared_data / "drosophila-wing-mlmorph")
     learn, test = hold_out(data.groups, 18 / 58, seed=0)
     assert (len(learn), len(test)) == (40, 18)
     write_part(data, learn, tmp_path / "train")
     write_part(data, test, tmp_path / "test")
-    assert run("train", tmp_path / "train", "-o", tmp_path / "run") == 0
+    assert command("train", tmp_path / "train", "-o", tmp_path / "run") == 0
     capsys.readouterr()
-    assert run("evaluate", tmp_path / "run", tmp_path / "test", "--json") == 0
+    assert command("evaluate", tmp_path / "run", tmp_path / "test", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     mean = found["landmarks"][-1]["px_256x192"]["mean"]
     assert mean <= 0.85
     assert mean < found["mean_shape_baseline"][-1]["px_256x192"]["mean"]
 
     out = tmp_path / "out"
-    assert run("predict", tmp_path / "run", tmp_path / "test", "-o", out) == 0
-    assert run("check", out / "predictions.tps", "--photographs", tmp_path / "test", "--sheet", tmp_path / "s.png") == 0
+    assert command("predict", tmp_path / "run", tmp_path / "test", "-o", out) == 0
+    assert (
+        command("check", out / "predictions.tps", "--photographs", tmp_path / "test", "--sheet", tmp_path / "s.png")
+        == 0
+    )
     opened = open_data(out / "predictions.tps", photographs=tmp_path / "test")
     table = {}
     for row in csv.DictReader((out / "predictions.csv").read_text().splitlines()):

@@ -39,7 +39,14 @@ MADE = {
 SCRIPTS = sorted(MADE)
 NEED_LOSSES = ("table_01_05_07_09_losses", "figure_10_11_losses")
 NEED_PHOTOGRAPHS = ("figure_03_14_landmarks", "figure_04_05_channels", "figure_13_overlays", "figure_16_methods")
-SETTINGS = {"coarse_steps": 2, "fine_steps": 2, "coarse_epochs": 1, "fine_epochs": 1}
+STEPS = {"coarse_steps": 2, "fine_steps": 2, "coarse_epochs": 1, "fine_epochs": 1}
+SMALL = {
+    "model.coarse_widths": "[8,8,8,8]",
+    "model.coarse_depth": 8,
+    "model.fine_widths": "[8,8]",
+    "model.fine_depth": 8,
+}
+SETTINGS = {**STEPS, **SMALL}
 CUT_OFF = {("head", "4"), ("head", "5")}
 """Cells of table 4 that are printed with the last digit cut off; see test_paper_oracles."""
 

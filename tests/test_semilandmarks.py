@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pronotum import formats
-from pronotum.cli import main
 from pronotum.data import open_data
 from pronotum.errors import UserError
 from pronotum.formats import predictions
@@ -181,11 +180,9 @@ def test_names_of_the_file_must_be_those_of_the_scheme_in_its_order(folder, monk
         open_data(folder / "wings.tps")
 
 
-def test_check_says_in_one_line_that_curves_are_not_used(folder, capsys):
+def test_check_says_in_one_line_that_curves_are_not_used(command, folder, capsys):
     def check():
-        with pytest.raises(SystemExit) as stop:
-            main(["check", str(folder), "--sheet", str(folder / "sheet.png")])
-        return stop.value.code, capsys.readouterr().out
+        return command("check", folder, "--sheet", folder / "sheet.png"), capsys.readouterr().out
 
     status, said = check()
     assert status == 0

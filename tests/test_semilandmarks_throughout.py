@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from pronotum import crossvalidation, demo, formats, workflows
-from pronotum.cli import main
 from pronotum.data import open_data
 from pronotum.evaluation.evidence import gather
 from pronotum.formats import tps
@@ -55,12 +54,6 @@ def run(beetles):
     return beetles.parent / "run"
 
 
-def command(*arguments):
-    with pytest.raises(SystemExit) as stop:
-        main([str(one) for one in arguments])
-    return stop.value.code
-
-
 def test_the_model_places_landmarks_and_semilandmarks_of_its_scheme(beetles, run):
     model = workflows.open_model(run, "cpu")[0]
     data = open_data(beetles)
@@ -71,7 +64,7 @@ def test_the_model_places_landmarks_and_semilandmarks_of_its_scheme(beetles, run
     assert any("margin 1 to margin 4 are semilandmarks" in said for said in workflows.remarks(evaluation))
 
 
-def test_predictions_have_the_curve_again_and_can_be_verified_and_compared(beetles, run, tmp_path, capsys):
+def test_predictions_have_the_curve_again_and_can_be_verified_and_compared(command, beetles, run, tmp_path, capsys):
     assert command("predict", run, beetles / "images", "-o", tmp_path, "--no-overlays", "--device", "cpu") == 0
     records = tps.read(tmp_path / "predictions.tps").records
     assert [(len(one.points), [len(curve) for curve in one.curves]) for one in records] == [(4, [4])] * 12
@@ -92,7 +85,7 @@ def test_out_of_fold_predictions_hold_what_was_predicted_and_nothing_that_was_di
         assert not np.allclose(one.curves[0], other.curves[0])
 
 
-def test_the_doctor_looks_at_what_can_be_mended_in_the_file(beetles, run, tmp_path):
+def test_the_doctor_looks_at_what_can_be_mended_in_the_file(command, beetles, run, tmp_path):
     assert command("doctor", beetles, "--run", run, "-o", tmp_path) == 0
     assert (tmp_path / "findings.csv").exists()
 

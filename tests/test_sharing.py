@@ -11,7 +11,6 @@ import safetensors.torch
 import torch
 
 from pronotum import demo, formats, sharing
-from pronotum.cli import main
 from pronotum.errors import UserError
 from pronotum.landmarks import Scheme
 from pronotum.models import storage
@@ -24,14 +23,6 @@ QUICK = ["--model", "ebnet1", *(word for setting in SETTINGS for word in ("--set
 SIZE = (192, 144)
 
 
-def run(*arguments):
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        return 0 if stop.code is None else stop.code
-    return 0
-
-
 @pytest.fixture(scope="module")
 def beetles(tmp_path_factory):
     folder = tmp_path_factory.mktemp("beetles")
@@ -40,17 +31,17 @@ def beetles(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def validated(beetles, tmp_path_factory):
+def validated(command, beetles, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
-    assert run("crossvalidate", beetles, "-o", folder, "--folds", 2, *QUICK) == 0
+    assert command("crossvalidate", beetles, "-o", folder, "--folds", 2, *QUICK) == 0
     return folder
 
 
 @pytest.fixture(scope="module")
-def shared(validated, tmp_path_factory):
+def shared(command, validated, tmp_path_factory):
     path = tmp_path_factory.mktemp("shared") / "beetles.pronotum"
     said = ("--licence", "CC-BY-4.0", "--domain", "pronota, dorsal", "--author", "A. Nobody")
-    assert run("export", validated, path, *said) == 0
+    assert command("export", validated, path, *said) == 0
     return path
 
 
@@ -104,39 +95,39 @@ def test_nor_those_of_the_models_it_was_started_from(tmp_path):
     assert card["started_from"]["started_from"]["data"]["files"] == ["one.tps", "two.tps"]
 
 
-def test_every_command_takes_the_file(validated, beetles, shared, tmp_path, capsys):
-    assert run("predict", shared, beetles, "-o", tmp_path / "file", "--no-overlays") == 0
-    assert run("predict", validated, beetles, "-o", tmp_path / "run", "--no-overlays") == 0
+def test_every_command_takes_the_file(command, validated, beetles, shared, tmp_path, capsys):
+    assert command("predict", shared, beetles, "-o", tmp_path / "file", "--no-overlays") == 0
+    assert command("predict", validated, beetles, "-o", tmp_path / "run", "--no-overlays") == 0
     both = [np.stack([one.points for one in formats.load(tmp_path / n / "predictions.tps")]) for n in ("file", "run")]
     assert np.array_equal(*both)
     capsys.readouterr()
-    assert run("evaluate", shared, beetles, "--json") == 0
+    assert command("evaluate", shared, beetles, "--json") == 0
     assert len(json.loads(capsys.readouterr().out)["seen_in_training"]) == 10
-    assert run("train", beetles, "-o", tmp_path / "more", "--from", shared, *QUICK[2:4]) == 0
+    assert command("train", beetles, "-o", tmp_path / "more", "--from", shared, *QUICK[2:4]) == 0
 
 
-def test_a_file_can_be_exported_again_and_keeps_what_is_not_said_anew(shared, tmp_path):
+def test_a_file_can_be_exported_again_and_keeps_what_is_not_said_anew(command, shared, tmp_path):
     again = tmp_path / "again.pronotum"
-    assert run("export", shared, again, "--licence", "CC0") == 0
+    assert command("export", shared, again, "--licence", "CC0") == 0
     before, after = sharing.describe(shared), sharing.describe(again)
     changed = {name for name in before if before[name] != after[name]}
     assert changed <= {"file", "sha256", "licence", "exported"}
     assert after["licence"] == "CC0"
 
 
-def test_errors_of_an_evaluation_can_be_named(tmp_path, capsys):
+def test_errors_of_an_evaluation_can_be_named(command, tmp_path, capsys):
     storage.save(tmp_path / "m.safetensors", tiny())
     said = tmp_path / "said.json"
     said.write_text(json.dumps(evaluation()))
-    command = ("export", tmp_path / "m.safetensors", tmp_path / "m.pronotum", "--errors", said)
-    assert run(*command) == 0
+    asked = ("export", tmp_path / "m.safetensors", tmp_path / "m.pronotum", "--errors", said)
+    assert command(*asked) == 0
     found = sharing.describe(tmp_path / "m.pronotum")["errors"]
     assert found["origin"] == "7 specimens of another data set"
     assert found["mean_shape_baseline"][3]["px_256x192"]["mean"] == 2.0
     said.write_text(json.dumps(evaluation(seen=["one", "two"])))
-    run(*command)
+    command(*asked)
     capsys.readouterr()
-    assert run("model", "show", tmp_path / "m.pronotum") == 0
+    assert command("model", "show", tmp_path / "m.pronotum") == 0
     out = capsys.readouterr().out
     assert "the model has LEARNT FROM 2" in out
     assert "note: Some of the specimens of the error table were learnt from: the errors are too small." in out
@@ -170,34 +161,34 @@ def test_a_cross_validation_of_other_data_is_not_taken_for_the_models(validated,
         sharing.prepare(moved, sharing.Statement())
 
 
-def test_what_is_missing_is_said_when_exporting(tmp_path, capsys):
+def test_what_is_missing_is_said_when_exporting(command, tmp_path, capsys):
     storage.save(tmp_path / "m.safetensors", tiny())
-    assert run("export", tmp_path / "m.safetensors", tmp_path / "m.pronotum") == 0
+    assert command("export", tmp_path / "m.safetensors", tmp_path / "m.pronotum") == 0
     out = capsys.readouterr().out
     for missing in ("no error table", "no licence was given: --licence", "no domain", "no author"):
         assert missing in out
-    assert run("export", tmp_path / "m.safetensors", tmp_path / "m.model") == 2
+    assert command("export", tmp_path / "m.safetensors", tmp_path / "m.model") == 2
     assert "a name that ends in '.model'; expected one that ends in .pronotum" in capsys.readouterr().err
-    assert run("export", tmp_path / "m.safetensors") == 2
-    assert run("export", tmp_path / "m.safetensors", "--onnx", tmp_path / "m.pronotum") == 2
+    assert command("export", tmp_path / "m.safetensors") == 2
+    assert command("export", tmp_path / "m.safetensors", "--onnx", tmp_path / "m.pronotum") == 2
     assert "expected one that ends in .onnx" in capsys.readouterr().err
 
 
-def test_photographs_in_a_model_are_said(tmp_path, capsys):
+def test_photographs_in_a_model_are_said(command, tmp_path, capsys):
     config = ClassicalConfig.read({"n_landmarks": 3, "picture": (64, 48), "references": 2})
     stored = storage.StoredModel("classical", ClassicalModel(config), Scheme.numbered(3), {})
     storage.save(tmp_path / "m.safetensors", stored)
-    assert run("export", tmp_path / "m.safetensors", tmp_path / "m.pronotum") == 0
+    assert command("export", tmp_path / "m.safetensors", tmp_path / "m.pronotum") == 0
     assert "note: the file holds 2 photographs" in capsys.readouterr().out
-    assert run("model", "show", tmp_path / "m.pronotum") == 0
+    assert command("model", "show", tmp_path / "m.pronotum") == 0
     assert "note: The file holds 2 photographs" in capsys.readouterr().out
 
 
-def test_a_graph_is_written_beside_and_says_the_same(shared, tmp_path, capsys):
+def test_a_graph_is_written_beside_and_says_the_same(command, shared, tmp_path, capsys):
     pytest.importorskip("onnxruntime", reason="pip install 'pronotum[onnx]'")
     pytest.importorskip("onnx", reason="pip install 'pronotum[onnx]'")
     path = tmp_path / "m.onnx"
-    assert run("export", shared, "--onnx", path, "--json") == 0
+    assert command("export", shared, "--onnx", path, "--json") == 0
     said = json.loads(capsys.readouterr().out)
     assert said["check"]["largest_difference_px"] < 0.01
     assert said["out"] is None
@@ -206,13 +197,13 @@ def test_a_graph_is_written_beside_and_says_the_same(shared, tmp_path, capsys):
     assert beside["card"]["sharing"]["licence"] == "CC-BY-4.0"
 
 
-def test_the_card_as_text_json_and_page(shared, tmp_path, capsys):
+def test_the_card_as_text_json_and_page(command, shared, tmp_path, capsys):
     page = tmp_path / "card.html"
-    assert run("model", "show", shared, "--html", page) == 0
+    assert command("model", "show", shared, "--html", page) == 0
     out = capsys.readouterr().out
     for said in ("CC-BY-4.0", "pronota, dorsal", "A. Nobody", "10 specimens", "192x144", "mean shape", "% of centroid"):
         assert said in out
-    assert run("model", "show", shared, "--json") == 0
+    assert command("model", "show", shared, "--json") == 0
     assert json.loads(capsys.readouterr().out) == sharing.describe(shared)
     html = page.read_text(encoding="utf-8")
     for said in ("CC-BY-4.0", "pronota, dorsal", "<svg", "prefers-color-scheme: dark", ">8</text>"):
@@ -225,12 +216,12 @@ def test_a_run_folder_is_shown_too(validated, shared, capsys):
     assert sharing.describe(validated)["errors"] == sharing.describe(shared)["errors"]
 
 
-def test_names_that_were_sent_are_text_and_nothing_else(tmp_path, capsys):
+def test_names_that_were_sent_are_text_and_nothing_else(command, tmp_path, capsys):
     evil = ("<script>alert(1)</script>", "\x1b[31mred", "‮over")
     card = {"sharing": {"licence": "\x1b]0;title\x07", "author": "<img src=x onerror=alert(1)>"}, "preset": "\x1b[2J"}
     shape = {"mean_shape": [[0, 0], [50, 10], [None, None]]}
     storage.save(tmp_path / "m.pronotum", tiny({**card, **shape}, evil))
-    assert run("model", "show", tmp_path / "m.pronotum", "--html", tmp_path / "c.html") == 0
+    assert command("model", "show", tmp_path / "m.pronotum", "--html", tmp_path / "c.html") == 0
     out, html = capsys.readouterr().out, (tmp_path / "c.html").read_text(encoding="utf-8")
     assert not any(letter in out + html for letter in "\x1b\x07‮")
     assert "<script" not in html
@@ -238,14 +229,14 @@ def test_names_that_were_sent_are_text_and_nothing_else(tmp_path, capsys):
     assert "&lt;script&gt;" in html
 
 
-def test_lines_stay_in_columns_and_commands_can_be_copied_whatever_the_names(tmp_path, capsys):
+def test_lines_stay_in_columns_and_commands_can_be_copied_whatever_the_names(command, tmp_path, capsys):
     names = ("the tip of the anterior margin", "b", "c")
     said = {
         "sharing": {"errors": {"origin": "x", "landmarks": errors_of(names), "mean_shape_baseline": errors_of(names)}}
     }
     path = tmp_path / "my wings; ls.pronotum"
     storage.save(path, tiny(said, names))
-    assert run("model", "show", path, "--html", tmp_path / "c.html") == 0
+    assert command("model", "show", path, "--html", tmp_path / "c.html") == 0
     lines = capsys.readouterr().out.splitlines()
     start = lines.index("error in % of centroid size") + 2
     assert len({line.index("1.00") for line in lines[start : start + 4]}) == 1

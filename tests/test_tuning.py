@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from pronotum import cli, demo, formats, tasks, tuning_tasks
+from pronotum import demo, formats, tasks, tuning_tasks
 from pronotum.cli_parts import overrides
 from pronotum.errors import UserError
 from pronotum.models import architecture
@@ -94,15 +94,13 @@ def test_broken_off_it_goes_on_without_doing_anything_twice(beetles, searched, t
     assert (tmp_path / "tuned" / "trials.csv").read_bytes() == (first.folder / "trials.csv").read_bytes()
 
 
-def test_the_command_line_goes_on_says_the_budget_first_and_looks_once(beetles, folder, searched, capsys):
+def test_the_command_line_goes_on_says_the_budget_first_and_looks_once(command, beetles, folder, searched, capsys):
     _, _, trials = searched
     settings = [f"--set={name}={value}" for name, value in OPTIONS.overrides.items()]
     data = beetles.source[0].parent
-    command = ["tune", str(data), "-o", str(folder), "--folds=2", "--pose=upright", "--device=cpu", *settings]
-    with pytest.raises(SystemExit) as ended:
-        cli.main([*command, "--trials=6"])
+    words = ["tune", str(data), "-o", str(folder), "--folds=2", "--pose=upright", "--device=cpu", *settings]
+    assert command(*words, "--trials=6") == 0
     said = capsys.readouterr().out.splitlines()
-    assert ended.value.code == 0
     assert said[0].startswith("7 specimens to search with; 2 set aside, never seen by the search: ")
     assert said[2].startswith("6 trials of 2 folds: 12 trainings, about ")
     assert said[3].startswith("trial 1 of 6: ")
@@ -118,9 +116,7 @@ def test_the_command_line_goes_on_says_the_budget_first_and_looks_once(beetles, 
     rows = list(csv.DictReader((folder / "trials.csv").read_text(encoding="utf-8").splitlines()))
     assert [float(row["error_percent_centroid_size"]) for row in rows] == [trial.error for trial in trials]
 
-    with pytest.raises(SystemExit) as ended:
-        cli.main([*command, "--trials=8"])
-    assert ended.value.code == 2
+    assert command(*words, "--trials=8") == 2
     assert "have been looked at after 6 trials" in capsys.readouterr().err
 
 

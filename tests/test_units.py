@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pronotum import project, scale_check, workflows
-from pronotum.cli import main
 from pronotum.data import open_data
 from pronotum.doctor.scales import impossible_scales, mixed_scales
 from pronotum.errors import UserError
@@ -41,15 +40,6 @@ def write(folder, scales, name="landmarks.tps", shift=0.0):
 
 def squares(n, factor=1.0):
     return np.stack([SQUARE * factor] * n)
-
-
-def command(*arguments):
-    """Exit code of a command."""
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        return 0 if stop.code is None else stop.code
-    return 0
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("mm", 1), ("cm", 10), ("um", 0.001)])
@@ -194,7 +184,7 @@ def test_a_scale_that_is_not_positive_is_never_right(tmp_path):
     assert [str(one) for one in scale_check.scale_problems(data, data.points, declared)] == ["s0.png: a scale of 0"]
 
 
-def test_check_names_them_and_ends_with_1(tmp_path, capsys):
+def test_check_names_them_and_ends_with_1(command, tmp_path, capsys):
     write(tmp_path, [0.02, 0.02, 0.2, 0.02])
     sheet = tmp_path / "sheet.jpg"
     assert command("check", tmp_path, "--sheet", sheet) == 1
@@ -210,7 +200,7 @@ def test_check_names_them_and_ends_with_1(tmp_path, capsys):
     assert command("check", tmp_path, "--sheet", sheet, "--project", tmp_path / "right.toml") == 0
 
 
-def test_crossvalidate_evaluate_and_agree_refuse_before_they_begin(tmp_path, capsys):
+def test_crossvalidate_evaluate_and_agree_refuse_before_they_begin(command, tmp_path, capsys):
     write(tmp_path, [0.02, 0.02, 0.2, 0.02])
     write(tmp_path, [None] * 4, "predicted.tps", shift=1)
     for arguments in (
@@ -224,7 +214,7 @@ def test_crossvalidate_evaluate_and_agree_refuse_before_they_begin(tmp_path, cap
     assert not (tmp_path / "report").exists()
 
 
-def test_agree_gives_mm_of_a_file_in_cm_and_says_of_how_many(tmp_path, capsys):
+def test_agree_gives_mm_of_a_file_in_cm_and_says_of_how_many(command, tmp_path, capsys):
     folder = write(tmp_path, [0.002] * 11 + [None], "manual.tps")
     write(tmp_path, [None] * 12, "predicted.tps", shift=np.array([3.0, 4.0]))
     (tmp_path / "pronotum.toml").write_text('units = "cm"\n')

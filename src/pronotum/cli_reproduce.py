@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -75,7 +77,7 @@ def reproduce(
         settings=of_classical | {step: {"epochs": number} for step, number in steps.items() if number is not None},
         presets={"fine_tuned": "paper-finetune"} if preset == "paper" else {},
         pretrain=tuple(pretrain.split(",")) if pretrain else (),
-        dropped=protocol.read_drops(drop or []),
+        dropped=read_drops(drop or []),
         own_heads=own_heads,
         pretrain_round=pretrain_fold,
         classical=classical,
@@ -90,3 +92,18 @@ def reproduce(
             typer.echo(remark)
     typer.echo(f"tables and figures in {out}")
     finish([problem for found in subject.parts.values() for problem in found.problems])
+
+
+def read_drops(drops: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """``["elytra=1,6,9"]`` as ``{"elytra": (1, 6, 9)}``.
+
+    Raises:
+        UserError: another form.
+    """
+    read = {}
+    for drop in drops:
+        part, _, numbers = drop.partition("=")
+        if not re.fullmatch(r"\d+(,\d+)*", numbers):
+            raise UserError(f"--drop {drop}", found="not understood", expected="part=numbers, as elytra=1,6,9")
+        read[part] = tuple(int(number) for number in numbers.split(","))
+    return read

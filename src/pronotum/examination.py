@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from pronotum import doctor, formats, geometry, images, pictures
+from pronotum import doctor, fitting, formats, geometry, images, pictures
 from pronotum.crossvalidation import OUT_OF_FOLD
 from pronotum.data import Catalogue, Problem, landmark_files, open_data
 from pronotum.doctor import KINDS, Change, Finding, Patient
@@ -75,8 +75,8 @@ def examine(
     described, thumbnails, surroundings = [], [], []
     problems = list(found.problems)
     readable = []
-    for number, (path, answer) in enumerate(pictures.stream(found.photographs, PAPER_FRAME)):
-        if isinstance(answer, pictures.Picture):
+    for number, (path, answer) in enumerate(fitting.stream(found.photographs, PAPER_FRAME)):
+        if isinstance(answer, fitting.Picture):
             batch = pictures.as_batch([answer], torch.device("cpu"))
             described.append(pictures.describe(batch)[0])
             grey = F.adaptive_avg_pool2d(batch.float().mean(1, keepdim=True), SIDE)

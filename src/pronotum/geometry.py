@@ -61,6 +61,11 @@ def similarity(angle: float, factor: float, centre: ArrayLike) -> FloatArray:
     return matrix
 
 
+def enlargement(matrix: FloatArray) -> float:
+    """How much larger a similarity, 3x3, makes things."""
+    return float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
+
+
 def letterbox(size: tuple[int, int], frame: tuple[int, int]) -> FloatArray:
     """Matrix that fits a whole picture into a frame, aspect ratio kept, centred.
 

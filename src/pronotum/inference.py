@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from pronotum import geometry, pictures, searching
+from pronotum import fitting, geometry, pictures, searching
 from pronotum.errors import UserError
 from pronotum.images import UnreadablePhotograph
 from pronotum.landmarks import FloatArray
@@ -24,7 +24,6 @@ from pronotum.morphometrics.superimposition import centroid_size
 
 In = TypeVar("In")
 Out = TypeVar("Out")
-DEVICES = ("auto", "cpu", "cuda", "mps")
 BATCH = 4
 """Photographs that are looked at together at most."""
 BATCH_BYTES = 48 * 1024**2
@@ -185,8 +184,8 @@ def predict(
     Yields:
         for each photograph the prediction, or the error that says why it cannot be opened.
     """
-    threads = 0 if _alone(device) else pictures.THREADS
-    groups = _groups(pictures.stream(photographs, model.config.picture, threads=threads), batch_size(model, batch))
+    threads = 0 if _alone(device) else fitting.THREADS
+    groups = _groups(fitting.stream(photographs, model.config.picture, threads=threads), batch_size(model, batch))
     for answers in _in_threads(lambda group: _answer(model, group, device), groups, device):
         yield from answers
 
@@ -217,7 +216,7 @@ def _alone(device: torch.device) -> bool:
     return device.type == "cpu" and torch.get_num_threads() == 1
 
 
-Item = tuple[Path, pictures.Picture | UnreadablePhotograph]
+Item = tuple[Path, fitting.Picture | UnreadablePhotograph]
 
 
 def _groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -233,7 +232,7 @@ def _groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def _answer(model: Landmarker, items: list[Item], device: torch.device) -> list[Prediction | UnreadablePhotograph]:
-    readable = [picture for _, picture in items if isinstance(picture, pictures.Picture)]
+    readable = [picture for _, picture in items if isinstance(picture, fitting.Picture)]
     answers: Iterator[tuple[FloatArray, FloatArray, FloatArray, FloatArray, str]] = iter(())
     if readable:
         batch = pictures.as_batch(readable, device)
@@ -245,7 +244,7 @@ def _answer(model: Landmarker, items: list[Item], device: torch.device) -> list[
         answers = zip(points, confidence, spread, described, remarks, strict=True)
     result: list[Prediction | UnreadablePhotograph] = []
     for path, picture in items:
-        if isinstance(picture, pictures.Picture):
+        if isinstance(picture, fitting.Picture):
             place, trust, width, look, remark = next(answers)
             back = geometry.transform(np.linalg.inv(picture.matrix), place)
             result.append(Prediction(path, picture.size, back, trust, width / picture.matrix[0, 0], look, remark))

@@ -18,6 +18,7 @@ from pronotum.crossvalidation import answered, described, fold_task, plan
 from pronotum.data import Dataset, Problem
 from pronotum.errors import UserError
 from pronotum.landmarks import FloatArray
+from pronotum.models import architecture
 from pronotum.runs import claim
 from pronotum.tasks import Engine, OnShare, here
 from pronotum.tasks import run as run_tasks
@@ -46,7 +47,7 @@ class Trials:
 
 def default_sizes(n_training: int) -> tuple[int, ...]:
     """Four sizes, each about 1.7 times the one before, up to all there are."""
-    sizes = {max(workflows.MIN_SPECIMENS, round(n_training / 1.7**step)) for step in range(4)}
+    sizes = {max(architecture.MIN_SPECIMENS, round(n_training / 1.7**step)) for step in range(4)}
     return tuple(sorted(sizes))
 
 
@@ -81,9 +82,9 @@ def run(
     folds = plan(data, n_folds, options.seed, groups)[:run_folds]
     most = len(data) - max(len(test) for test in folds)
     wanted = tuple(sorted(set(sizes))) or default_sizes(most)
-    if wanted[0] < workflows.MIN_SPECIMENS or wanted[-1] > most:
+    if wanted[0] < architecture.MIN_SPECIMENS or wanted[-1] > most:
         found = f"{wanted[0]} to {wanted[-1]} specimens to learn from"
-        expected = f"{workflows.MIN_SPECIMENS} to {most}"
+        expected = f"{architecture.MIN_SPECIMENS} to {most}"
         raise UserError("--sizes", found=found, expected=expected, remedy="or ask for more folds")
     claim(folder / DESCRIPTION, {"sizes": wanted, **described(data, options, n_folds, groups)}, "a learning curve")
     made = []

@@ -1,6 +1,6 @@
 """A model as an ONNX file, for programs without Python or torch: one graph from a picture to its landmarks.
 
-A photograph has to be brought to the size of the pictures first, as `pictures.fit` does it; docs/models.md says how.
+A photograph has to be brought to the size of the pictures first, as `fitting.fit` does it; docs/models.md says how.
 The file, and a JSON file beside it, say what the landmarks are called and what is known of the model.
 """
 
@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from pronotum import pictures, synthetic
+from pronotum import fitting, synthetic
 from pronotum.errors import UserError
 from pronotum.files import replacing
 from pronotum.images import UnreadablePhotograph
@@ -199,8 +199,8 @@ def _shown(
     for number, part in enumerate(SYNTHETIC):
         picture = Image.fromarray(synthetic.draw(part, number, size=drawn).image).resize(size)
         yield torch.from_numpy(np.array(picture)).permute(2, 0, 1)
-    for _, found in pictures.stream(photographs, size):
-        if isinstance(found, pictures.Picture):
+    for _, found in fitting.stream(photographs, size):
+        if isinstance(found, fitting.Picture):
             yield torch.from_numpy(found.pixels).permute(2, 0, 1)
         else:
             unreadable.append(found)

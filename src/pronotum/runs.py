@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,17 +113,38 @@ def claim(path: Path, described: dict[str, Any], what: str) -> None:
     described = json.loads(json.dumps(described, default=str))
     sweep(path.parent)
     if path.exists():
-        earlier = json.loads(path.read_text(encoding="utf-8"))
-        changed = [name for name in described if earlier.get(name) != described[name]]
-        if changed:
-            raise UserError(
-                path.parent,
-                found=f"{what} with other {' and '.join(changed)}",
-                expected="the same command as before",
-                remedy="choose another name for -o, or delete it",
-            )
+        require_same(path.parent, json.loads(path.read_text(encoding="utf-8")), described, what)
         return
     if path.parent.exists() and any(path.parent.iterdir()):
         raise UserError(path.parent, found="not empty", expected="a new folder", remedy="choose another name for -o")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(described, indent=2) + "\n")
+
+
+def require_same(
+    folder: Path,
+    earlier: Mapping[str, Any],
+    described: Mapping[str, Any],
+    what: str,
+    expected: str = "the same command as before",
+) -> None:
+    """Refuse to go on in a folder with anything else than what was begun there.
+
+    Args:
+        folder: where it was begun.
+        earlier: what was begun; it may say more.
+        described: all that must be the same.
+        what: what is run, with its article.
+        expected: what may be asked for instead.
+
+    Raises:
+        UserError: a value differs; it names all that do.
+    """
+    changed = [name for name in described if earlier.get(name) != described[name]]
+    if changed:
+        raise UserError(
+            folder,
+            found=f"{what} with other {' and '.join(changed)}",
+            expected=expected,
+            remedy="choose another name for -o, or delete it",
+        )

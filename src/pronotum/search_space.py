@@ -15,7 +15,6 @@ from pronotum.models import architecture
 from pronotum.models.architecture import Architecture
 from pronotum.settings import OF_MODEL, resolve
 
-NAMES = ("resolution", "rate", "augmentation", "epochs")
 RATES = ("rate", "rate_start")
 STRENGTHS = ("rotation", "scale", "shift", "gain", "offset", "noise", "blur")
 SHARES = ("blur", "paste")
@@ -29,7 +28,7 @@ class Dial:
     """One thing that is varied.
 
     Attributes:
-        name: one of `NAMES`.
+        name: ``resolution``, ``rate``, ``augmentation`` or ``epochs``.
         default: where the preset stands.
         values: to choose from; empty = everything `between`.
         between: least and largest, taken logarithmically.

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pronotum import geometry, images, pictures, poses
+from pronotum import fitting, geometry, images, pictures, poses
 from pronotum.landmarks import FloatArray
 from pronotum.models.finder import Found
 from pronotum.models.free import FreeModel
@@ -74,7 +74,7 @@ def search(model: FreeModel, path: Path, device: torch.device) -> tuple[tuple[in
     size = (pixels.shape[1], pixels.shape[0])
     frame = model.config.finder.frame
     looks = _looks(size, frame)
-    frames = torch.from_numpy(np.stack([pictures.cut(pixels, matrix, frame) for matrix in looks])).permute(0, 3, 1, 2)
+    frames = torch.from_numpy(np.stack([fitting.cut(pixels, matrix, frame) for matrix in looks])).permute(0, 3, 1, 2)
     found = _agreed(model.finder.find(frames.to(device)), looks, frame)
     seen = _landmarked(model, pixels, found, device)
     kept = [
@@ -176,7 +176,7 @@ def _settled(shape: FloatArray, seen: Specimen, upright: poses.Upright, picture:
     pose = fit_similarity(shape, own)
     wanted = upright.to_picture(picture)
     change = pose @ np.linalg.inv(wanted)
-    factor = float(np.sqrt(abs(np.linalg.det(change[:2, :2]))))
+    factor = geometry.enlargement(change)
     if not 0.4 < factor < 2.5:
         return None
     turned = abs(float(poses.angles(change)))
@@ -196,14 +196,14 @@ def _read(
     config, seen = model.config, []
     for begin in range(0, len(matrices), BATCH):
         own = matrices[begin : begin + BATCH]
-        cuts = np.stack([pictures.cut(pixels, matrix, config.picture) for matrix in own])
+        cuts = np.stack([fitting.cut(pixels, matrix, config.picture) for matrix in own])
         batch = torch.from_numpy(cuts).permute(0, 3, 1, 2).to(device)
         said = model.answer(batch)
         described = pictures.describe(pictures.to_frames(batch, config.detail, config.frame))
         widths = torch.zeros_like(said.confidence) if said.spread is None else said.spread
         values = [one.cpu().double().numpy() for one in (said.points, said.confidence, widths)]
         for matrix, place, trust, width, look in zip(own, *values, described, strict=True):
-            factor = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
+            factor = geometry.enlargement(matrix)
             points = geometry.transform(np.linalg.inv(matrix), place)
             sure = float(np.exp(np.log(np.maximum(trust, 1e-6)).mean()))
             seen.append(Specimen(points, trust, width / factor, matrix, look, sure))

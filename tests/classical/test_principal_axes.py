@@ -9,8 +9,6 @@ from pronotum.classical.principal_axes import (
     axis_hypotheses,
     bounding_box_scale,
     centroid,
-    chamfer,
-    distance_map,
     principal_axis,
     register_legacy,
     turn_back,
@@ -92,16 +90,3 @@ def test_one_of_the_hypotheses_is_right(mandible, moved, degrees, mirror):
     off = [np.linalg.norm(geometry.transform(pose, mandible.points) - scene.points, axis=1).max() for pose in poses]
     assert min(off) < 15
     assert sorted(off)[1] > 50
-    mask = segment(to_grey(scene.pixels)).mask
-    margin = 300
-    distances = distance_map(mask, margin)
-    scores = [chamfer(geometry.transform(pose, model), distances, margin) for pose in poses]
-    assert int(np.argmin(scores)) == int(np.argmin(off))
-
-
-def test_chamfer_is_the_distance_from_the_outline():
-    mask = np.zeros((60, 80), dtype=bool)
-    mask[20:41, 20:61] = True
-    distances = distance_map(mask, 10)
-    assert chamfer(np.array([[40.0, 10.0]]), distances, 10) == pytest.approx(9.5, abs=0.6)
-    assert chamfer(np.array([[40.0, 25.0]]), distances, 10) == pytest.approx(5.5, abs=0.6)

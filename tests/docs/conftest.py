@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import BaseModel
 
-from pronotum import demo
+from pronotum import demo, preparation
 from pronotum.formats import tps
 from pronotum.landmarks import Landmarks
 from pronotum.models import architecture
@@ -64,10 +65,25 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def slim(config: BaseModel) -> BaseModel:
+    """A config with a few channels on every level of its networks, and everything else as it is."""
+    changes: dict[str, object] = {}
+    for name, value in config:
+        if isinstance(value, BaseModel):
+            changes[name] = slim(value)
+        elif name.endswith("widths"):
+            changes[name] = (8,) * len(value)
+        elif name.endswith("depth"):
+            changes[name] = 8
+    return config.model_copy(update=changes)
+
+
 @pytest.fixture
 def short() -> Iterator[None]:
-    """Trainings of a single step and a demo of a few beetles: what is tested is that commands do as the pages say."""
+    """Trainings of a single step of slim networks and a demo of a few beetles: commands do as the pages say."""
+    configure = preparation.configure
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparation, "configure", lambda *asked: slim(configure(*asked)))
         for kind in architecture.table().values():
             for name, settings in kind.presets.items():
                 less = {field: 1 for field in type(settings).model_fields if field.endswith(("steps", "epochs"))}

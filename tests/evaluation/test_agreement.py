@@ -1,5 +1,4 @@
 import csv
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,17 +13,6 @@ from pronotum.evaluation.distances import Scales, distances
 from pronotum.geometry import similarity, transform
 
 NAMES = ("tip", "base", "edge")
-
-
-@pytest.fixture(scope="module")
-def reference():
-    """What R printed, by name; see tests/morphometrics/reference/procgpa.R."""
-    path = Path(__file__).parents[1] / "morphometrics" / "reference" / "procgpa.csv"
-    with path.open() as file:
-        found = {name: np.array(values, dtype=float) for name, *values in csv.reader(file)}
-    for name in ("manual", "predicted"):
-        found[name] = found[name].reshape(18, 2, 6).swapaxes(1, 2)
-    return found
 
 
 def sets(seed=0, n=40):

@@ -10,22 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from pronotum import demo, inference, landmarking, pictures, workflows
+from pronotum import demo, fitting, inference, landmarking, pictures, workflows
 from pronotum.classical import transfer
-from pronotum.cli import main
 from pronotum.data import open_data
 from pronotum.models import classical, storage
 
 SIZE = (512, 384)
-
-
-def run(*arguments):
-    """Exit code of a command."""
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        return 0 if stop.code is None else stop.code
-    return 0
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +28,9 @@ def mandibles(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trained(mandibles, tmp_path_factory):
+def trained(command, mandibles, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
-    assert run("train", mandibles / "known", "-o", folder, "--model", "classical") == 0
+    assert command("train", mandibles / "known", "-o", folder, "--model", "classical") == 0
     return folder
 
 
@@ -58,8 +48,8 @@ def test_it_keeps_its_specimens_in_a_file_and_places_landmarks_from_them(mandibl
     assert (evaluation.n_not_placed, evaluation.problems) == (0, ())
 
 
-def test_a_blank_photograph_is_said_in_every_file_and_counted(mandibles, trained, tmp_path, capsys):
-    assert run("predict", trained, mandibles / "new", "-o", tmp_path) == 1
+def test_a_blank_photograph_is_said_in_every_file_and_counted(command, mandibles, trained, tmp_path, capsys):
+    assert command("predict", trained, mandibles / "new", "-o", tmp_path) == 1
     said = capsys.readouterr()
     assert "2 of 3 photographs landmarked" in said.out
     assert "mandible_left_002.jpg: no landmark placed: " in said.err
@@ -76,9 +66,9 @@ def test_a_blank_photograph_is_said_in_every_file_and_counted(mandibles, trained
     assert (tmp_path / "overlays" / "mandible_left_002.jpg.png").exists()
 
 
-def test_an_evaluation_counts_what_was_not_placed(mandibles, trained, tmp_path, capsys):
+def test_an_evaluation_counts_what_was_not_placed(command, mandibles, trained, tmp_path, capsys):
     report = tmp_path / "report.html"
-    assert run("evaluate", trained, mandibles / "new", "--json", "--report", report, "--max-error", 1000) == 1
+    assert command("evaluate", trained, mandibles / "new", "--json", "--report", report, "--max-error", 1000) == 1
     found = json.loads(capsys.readouterr().out)
     n_landmarks = open_data(mandibles / "new").scheme.n_landmarks
     assert (found["specimens"], found["not_placed"]) == (3, n_landmarks)
@@ -89,16 +79,16 @@ def test_an_evaluation_counts_what_was_not_placed(mandibles, trained, tmp_path, 
     assert f"{n_landmarks} of {3 * n_landmarks} landmarks were not placed, among them all of 1 specimens" in page
     assert "nothing placed: mandible_left_002.jpg" in page
     assert "Learning curve" not in page
-    assert run("evaluate", trained, mandibles / "new") == 1
+    assert command("evaluate", trained, mandibles / "new") == 1
     assert f"note: {n_landmarks} of {3 * n_landmarks} landmarks were not placed" in capsys.readouterr().out
 
 
-def test_nothing_placed_at_all_breaks_neither_text_nor_report(mandibles, trained, tmp_path, capsys):
+def test_nothing_placed_at_all_breaks_neither_text_nor_report(command, mandibles, trained, tmp_path, capsys):
     blank = tmp_path / "blank"
     demo.draw_beetles(blank, "mandible_left", n=2, seed=1, size=SIZE)
     for photograph in (blank / "images").iterdir():
         Image.new("RGB", SIZE, "white").save(photograph)
-    assert run("evaluate", trained, blank, "--report", tmp_path / "report.html", "--max-error", 5) == 1
+    assert command("evaluate", trained, blank, "--report", tmp_path / "report.html", "--max-error", 5) == 1
     said = capsys.readouterr()
     assert "so --max-error 5 is missed" in said.err
     assert "2 left out" in said.err
@@ -112,10 +102,10 @@ def test_one_specimen_is_enough(mandibles, tmp_path):
     assert np.nanmean(np.linalg.norm(answer.points - data.points[0], axis=-1)) < 2
 
 
-def test_settings_of_the_method_are_those_of_the_model(mandibles, tmp_path, capsys):
+def test_settings_of_the_method_are_those_of_the_model(command, mandibles, tmp_path, capsys):
     known, folder = mandibles / "known", tmp_path / "run"
     options = ("--model", "classical", "--set", "model.references=1", "--set", "model.mode=legacy")
-    assert run("train", known, "-o", folder, *options, "--set", "model.pose=pht", "--json") == 0
+    assert command("train", known, "-o", folder, *options, "--set", "model.pose=pht", "--json") == 0
     assert json.loads(capsys.readouterr().out)["n_train"] == 1
     config = storage.load(folder / "model.safetensors").network.config
     assert (config.references, config.mode, config.pose) == (1, "legacy", "pht")
@@ -124,9 +114,9 @@ def test_settings_of_the_method_are_those_of_the_model(mandibles, tmp_path, caps
         ("model.mode=new", "legacy"),
         ("model.pos=pht", "did you mean 'pose'?"),
     ):
-        assert run("train", known, "-o", tmp_path / "x", "--model", "classical", "--set", setting) == 2
+        assert command("train", known, "-o", tmp_path / "x", "--model", "classical", "--set", setting) == 2
         assert said in capsys.readouterr().err
-    assert run("train", known, "-o", tmp_path / "x", "--from", folder) == 2
+    assert command("train", known, "-o", tmp_path / "x", "--from", folder) == 2
     assert "has learnt nothing to start from" in capsys.readouterr().err
 
 
@@ -147,13 +137,13 @@ def test_of_many_specimens_the_most_central_complete_ones_are_taken():
 def test_only_the_photographs_of_references_are_opened(mandibles, tmp_path, monkeypatch):
     data = open_data(mandibles / "known")
     opened = []
-    stream = workflows.pictures.stream
+    stream = fitting.stream
 
     def noted(paths, wanted, *matrices):
         opened.append(paths)
         return stream(paths, wanted, *matrices)
 
-    monkeypatch.setattr(workflows.pictures, "stream", noted)
+    monkeypatch.setattr(pictures, "stream", noted)
     many = data.subset([0, 1, 2] * 3)
     workflows.train(many, tmp_path / "run", workflows.TrainOptions(model="classical", held_out=0.3))
     assert [len(paths) for paths in opened] == [3]
@@ -214,12 +204,12 @@ def test_references_are_worked_out_once_and_anew_for_others(mandibles, trained, 
     assert not torch.allclose(first, moved)
 
 
-def test_without_opencv_one_line_says_what_to_install(mandibles, trained, tmp_path, capsys, monkeypatch):
+def test_without_opencv_one_line_says_what_to_install(command, mandibles, trained, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(classical.importlib.util, "find_spec", lambda name: None)
     remedy = "pip install 'pronotum[classical]'"
-    assert run("train", mandibles / "known", "-o", tmp_path / "run", "--model", "classical") == 2
+    assert command("train", mandibles / "known", "-o", tmp_path / "run", "--model", "classical") == 2
     assert capsys.readouterr().err.strip() == f"error: model 'classical': OpenCV is missing; {remedy}"
-    assert run("predict", trained, mandibles / "new", "-o", tmp_path / "out") == 2
+    assert command("predict", trained, mandibles / "new", "-o", tmp_path / "out") == 2
     assert remedy in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
@@ -249,7 +239,7 @@ def test_it_tells_the_networks_where_to_look(mandibles, tmp_path):
         workflows.train(known, tmp_path / str(references), options)
         model = workflows.open_model(tmp_path / str(references), "cpu")[0].network
         assert model.config.references == min(references, len(known))
-        details = pictures.as_batch([pictures.fit(path, model.config.detail) for path in new.photographs], "cpu")
+        details = pictures.as_batch([fitting.fit(path, model.config.detail) for path in new.photographs], "cpu")
         hints = model.hints(details)
         found = model.locate_coarse(pictures.shrink(details, model.config.frame), hints)[0]
         ratio = SIZE[0] / model.config.frame[0]

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from pronotum import demo, workflows
-from pronotum.cli import main
 
 pytest.importorskip("pyarrow", reason="needs pip install 'pronotum[survey]'")
 pytest.importorskip("fsspec", reason="needs pip install 'pronotum[survey]'")
@@ -55,18 +54,10 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-@pytest.fixture
-def command():
-    """The command as people type it: its exit code."""
-
-    def run(*arguments):
-        try:
-            main(["survey", *map(str, arguments)])
-        except SystemExit as stop:
-            return 0 if stop.code is None else stop.code
-        return 0
-
-    return run
+@pytest.fixture(scope="session")
+def command(command):
+    """The command `survey` as people type it: its exit code."""
+    return partial(command, "survey")
 
 
 class Handler(SimpleHTTPRequestHandler):

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from pronotum import geometry
-from pronotum.classical.segmentation import Mask
 from pronotum.landmarks import FloatArray
 
 SETTLED_ANGLE = 1.5
@@ -149,28 +147,6 @@ def axis_hypotheses(model: FloatArray, scene: FloatArray, *, mirror: bool = Fals
             shift = scene.mean(axis=0) - geometry.transform(pose, model).mean(axis=0)
             found.append(geometry.translation(*shift) @ pose)
     return found
-
-
-def distance_map(mask: Mask, margin: int) -> FloatArray:
-    """Distance in px of every pixel from the outline of a mask, over the picture and `margin` px around it."""
-    wide = np.pad(mask, margin).astype(np.uint8)
-    inside = cv2.distanceTransform(wide, cv2.DIST_L2, 5)
-    outside = cv2.distanceTransform(1 - wide, cv2.DIST_L2, 5)
-    return np.asarray(np.maximum(inside, outside), dtype=np.float64) - 0.5
-
-
-def chamfer(points: FloatArray, distances: FloatArray, margin: int, *, keep: float = 0.8) -> float:
-    """Mean distance in px of points from an outline, over the nearest share `keep` of them.
-
-    Args:
-        points: (N, 2) px of the picture of the outline.
-        distances: of `distance_map` with the same margin.
-        margin: px.
-        keep: share of the points; the others may have nothing that corresponds to them (a tendon, a torn base).
-    """
-    place = np.clip(np.rint(points).astype(np.int64) + margin, 0, np.array(distances.shape)[::-1] - 1)
-    found = np.sort(distances[place[:, 1], place[:, 0]])
-    return float(found[: max(1, round(keep * len(found)))].mean())
 
 
 def _align(part: FloatArray, model: FloatArray, scene: FloatArray, centre: FloatArray) -> tuple[FloatArray, float]:

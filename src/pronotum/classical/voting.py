@@ -59,14 +59,6 @@ class Votes:
             left[:, turns, rows, columns] = 0
         return found
 
-    @property
-    def margin_of_victory(self) -> float:
-        """1 - votes of the second pose / votes of the best, on [0, 1]; 0 where there are no votes."""
-        peaks = self.peaks(2)
-        if not peaks:
-            return 0.0
-        return 1.0 if len(peaks) == 1 else 1 - peaks[1][1] / peaks[0][1]
-
     def _pose(self, scale: int, turn: int, row: int, column: int) -> FloatArray:
         angle = 2 * math.pi * turn / TURNS
         place = (np.array([column, row]) - self.margin + 0.5) * self.cell - 0.5

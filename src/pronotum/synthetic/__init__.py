@@ -22,7 +22,7 @@ from PIL import Image, ImageFilter
 from scipy.interpolate import RBFInterpolator
 
 from pronotum.errors import UserError, did_you_mean
-from pronotum.geometry import letterbox, scaling, similarity, transform, translation
+from pronotum.geometry import enlargement, letterbox, scaling, similarity, transform, translation
 from pronotum.landmarks import FloatArray, as_points
 from pronotum.synthetic.look import Look
 from pronotum.synthetic.painting import Canvas, enlarge
@@ -96,7 +96,7 @@ def draw(
     shrink = max(1, -(-size[0] // _PAINTED_WIDTH))
     width, height = (-(-side // shrink) for side in size)
     to_canvas = scaling(width / size[0], height / size[1])
-    unit = float(np.sqrt(np.linalg.det((to_canvas @ pose)[:2, :2])))
+    unit = enlargement(to_canvas @ pose)
     pixels = np.empty((height, width, 3), dtype=np.float32)
     canvas = Canvas(pixels, unit, int(scene_rng.integers(2**31)), look.lights)
     paint(Scene(canvas, lambda curve: transform(to_canvas, place(curve)), what, look, scene_rng), on_grid)
