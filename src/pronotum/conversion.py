@@ -151,13 +151,18 @@ def _counted_from_top(specimens: Sequence[Landmarks], sizes: formats.Sizes) -> b
 
 def without_landmarks(specimens: Sequence[Landmarks], writer: formats.Format) -> tuple[Landmarks, ...]:
     """Those of which a format would hold not one place; a table cannot hold them beside others."""
-    return tuple(
-        one for one in specimens if not (one.present.any() or (one.curves and "curves" in writer.keeps))
-    )
+    return tuple(one for one in specimens if not (one.present.any() or (one.curves and "curves" in writer.keeps)))
 
 
 def lost(before: Sequence[Landmarks], after: Sequence[Landmarks], writer: formats.Format) -> Iterator[str]:
-    """What specimens had, and no specimen has any more; formats may order them otherwise."""
+    """What specimens had and a file of this format, read again, has not, in sentences."""
+    yield from (f"{what}: {writer.name} cannot hold them" for what in gone(before, after))
+    if before and writer.precision >= 0.01:
+        yield f"fractions of a px: {writer.name} keeps coordinates to {writer.precision:g} px"
+
+
+def gone(before: Sequence[Landmarks], after: Sequence[Landmarks]) -> Iterator[str]:
+    """What specimens had beside coordinates, and no specimen has any more; they may be in another order."""
     parts: dict[str, Callable[[Landmarks], Hashable]] = {
         "image": lambda one: one.image,
         "id": lambda one: one.id,
@@ -166,10 +171,8 @@ def lost(before: Sequence[Landmarks], after: Sequence[Landmarks], writer: format
         "curves": lambda one: len(one.curves),
     }
     for part, value in parts.items():
-        gone = Counter(filter(None, map(value, before))) - Counter(map(value, after))
-        if gone:
-            first = next(iter(gone))
+        lacking = Counter(filter(None, map(value, before))) - Counter(map(value, after))
+        if lacking:
+            first = next(iter(lacking))
             example = f" ({first}, for example)" if isinstance(first, str) and part != "scale" else ""
-            yield f"{PARTS[part]} of {count(gone.total(), 'specimen')}{example}: {writer.name} cannot hold them"
-    if before and writer.precision >= 0.01:
-        yield f"fractions of a px: {writer.name} keeps coordinates to {writer.precision:g} px"
+            yield f"{PARTS[part]} of {count(lacking.total(), 'specimen')}{example}"
