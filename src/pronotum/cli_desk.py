@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pronotum.errors import UserError, count
+from pronotum.errors import UserError, counted
 
 if TYPE_CHECKING:
     from pronotum.desk.security import Gate
@@ -43,11 +43,11 @@ def desk(
     opened, gate, listening = prepare(project, port=port, host=host, who=who)
     for one in opened.taken_in:
         typer.echo(
-            f"{one.name} ({one.read_as}): landmarks of {count(one.taken, 'specimen')} taken into {opened.store.file}"
+            f"{one.name} ({one.read_as}): landmarks of {counted(one.taken, 'specimen')} taken into {opened.store.file}"
         )
         for remark in one.remarks:
             typer.echo(f"  {remark}")
-    specimens = count(len(opened.store), "specimen")
+    specimens = counted(len(opened.store), "specimen")
     typer.echo(f"{specimens}, {len(opened.store.accepted)} accepted; landmarks in {opened.store.file}")
     typer.echo(f"open {gate.url}")
     typer.echo("end with Ctrl-C; nothing needs to be saved")

@@ -10,7 +10,7 @@ from typing import get_args
 
 from pronotum import covariates, formats, images, schemes, sides
 from pronotum.data import Catalogue, landmark_files
-from pronotum.errors import UserError, count
+from pronotum.errors import UserError, counted
 from pronotum.formats import one_each, tps
 from pronotum.landmarks import Landmarks, Scheme
 
@@ -175,4 +175,4 @@ def gone(before: Sequence[Landmarks], after: Sequence[Landmarks]) -> Iterator[st
         if lacking:
             first = next(iter(lacking))
             example = f" ({first}, for example)" if isinstance(first, str) and part != "scale" else ""
-            yield f"{PARTS[part]} of {count(lacking.total(), 'specimen')}{example}"
+            yield f"{PARTS[part]} of {counted(lacking.total(), 'specimen')}{example}"

@@ -70,7 +70,7 @@ def of_disk(error: OSError) -> UserError | None:
     return UserError(where, found=os.strerror(error.errno or 0).lower(), remedy=remedy)
 
 
-def count(n: int, what: str) -> str:
+def counted(n: int, what: str) -> str:
     """How many there are, in words for one and for several: 1 specimen, 2 specimens."""
     return f"{n} {what}{'s' * (n != 1)}"
 

@@ -14,7 +14,7 @@ import torch
 
 from pronotum import __version__, formats, inference, pictures, poses, preparation, project, ranks, training
 from pronotum.data import Dataset, Problem, open_data
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.evaluation import distances as dist
 from pronotum.evaluation import domain
 from pronotum.evaluation.calibration import Certainty
@@ -324,7 +324,8 @@ def require_enough(usable: Sequence[int], data: Dataset, least: int, failed: Seq
     if len(usable) < least:
         raise UserError(
             data.source[0],
-            found=f"{len(usable)} specimens with readable photographs" + (f" ({failed[0]}; ...)" if failed else ""),
+            found=f"{counted(len(usable), 'specimen')} with readable photographs"
+            + (f" ({failed[0]}; ...)" if failed else ""),
             expected=f"at least {least}" + (", better 30" if least > 1 else ""),
             remedy="digitise more, or see pronotum check",
         )
@@ -338,7 +339,7 @@ def require_landmarks(points: FloatArray, data: Dataset) -> None:
         which = f"landmark{'s' if lacking.size > 1 else ''} {', '.join(names)}"
         raise UserError(
             data.source[0],
-            found=f"{which} missing in all {len(points)} specimens to learn from",
+            found=f"{which} missing in all {counted(len(points), 'specimen')} to learn from",
             expected="some specimens that have each landmark",
             remedy="digitise more, or leave the landmark out of the file and the scheme",
         )
@@ -439,7 +440,7 @@ def evaluate(
     if data.scheme.n_landmarks != model.scheme.n_landmarks:
         raise UserError(
             data.source[0],
-            found=f"{data.scheme.n_landmarks} landmarks per specimen",
+            found=f"{counted(data.scheme.n_landmarks, 'landmark')} per specimen",
             expected=f"{model.scheme.n_landmarks} as in {run}",
             remedy="evaluate on data with the scheme the model was trained on",
         )
@@ -523,9 +524,9 @@ def remarks(evaluation: Evaluation) -> list[str]:
     said = []
     if evaluation.seen:
         said.append(
-            f"The model has learnt from {len(evaluation.seen)} of these {len(evaluation.data)} specimens: for them the "
-            "errors say how well it remembers, not how well it works on new photographs. Evaluate on specimens it has "
-            "never seen."
+            f"The model has learnt from {len(evaluation.seen)} of these {counted(len(evaluation.data), 'specimen')}: for "
+            "them the errors say how well it remembers, not how well it works on new photographs. Evaluate on specimens "
+            "it has never seen."
         )
     if evaluation.data.scheme.curves:
         names = evaluation.data.scheme.names[evaluation.data.scheme.n_fixed :]
@@ -537,8 +538,8 @@ def remarks(evaluation: Evaluation) -> list[str]:
         total = int((~np.isnan(evaluation.data.points).any(-1)).sum())
         none = int(np.isnan(evaluation.predicted).any(-1).all(-1).sum())
         said.append(
-            f"{evaluation.n_not_placed} of {total} landmarks were not placed, among them all of {none} specimens: the "
-            "errors are those of the others, the mean shape's are those of all."
+            f"{evaluation.n_not_placed} of {total} landmarks were not placed, among them all of {counted(none, 'specimen')}: "
+            "the errors are those of the others, the mean shape's are those of all."
         )
     n, n_scaled = len(evaluation.data), sum(scale is not None for scale in evaluation.data.scales)
     if 0 < n_scaled < n:

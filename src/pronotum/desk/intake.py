@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from pronotum import conversion, formats, images
 from pronotum.data import Problem, check_names
 from pronotum.desk.store import PRIVATE, Store, inside
-from pronotum.errors import UserError, count
+from pronotum.errors import UserError, counted
 from pronotum.formats import tps
 from pronotum.landmarks import Landmarks, LandmarkSet, Scheme
 
@@ -183,7 +183,7 @@ def find_landmarks(store: Store) -> Arrived | None:
             remedy=f"write the one with your landmarks as TPS ({write_tps})",
         )
     records = [one for some in read for one in some]
-    name = files[0].name if len(files) == 1 else f"{count(len(files), 'file')} of format {kind.name}"
+    name = files[0].name if len(files) == 1 else f"{counted(len(files), 'file')} of format {kind.name}"
     if all(isinstance(store.match(one), Problem) for one in records):
         remark = f"none of its photographs ({records[0].image or records[0].id} ...) is in the folder"
         return Arrived(name, "landmarks", (f"{remark}; put them there, and look into the folder again",), 0, kind.name)
@@ -204,7 +204,7 @@ def _take(store: Store, kind: formats.Format, records: Sequence[Landmarks], path
     """
     n = max((one.n_landmarks for one in records), default=0)
     if not store.begun and store.declared and n > store.n_landmarks:
-        raise UserError(path, found=f"{n} landmarks", expected=f"{store.n_landmarks} as in the scheme")
+        raise UserError(path, found=counted(n, "landmark"), expected=f"{store.n_landmarks} as in the scheme")
     if store.declared:
         for one in records:
             check_names(one, store.scheme, path)
@@ -230,7 +230,7 @@ def _begin(store: Store, kind: formats.Format, records: Sequence[Landmarks], pat
             if not found:
                 raise UserError(
                     path,
-                    found=f"{count(len(left), 'specimen')}, and not one photograph of them here ({left[0]})",
+                    found=f"{counted(len(left), 'specimen')}, and not one photograph of them here ({left[0]})",
                     remedy="drop the photographs first, and then this file again",
                 )
             scheme = _scheme(found)

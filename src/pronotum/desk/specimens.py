@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pronotum.desk.states import History, State, same_points
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.landmarks import Landmarks
 
 
@@ -78,7 +78,7 @@ def state_of(record: Landmarks, n_landmarks: int, where: str = "") -> State:
     if n > n_landmarks:
         raise UserError(
             where or record.name,
-            found=f"{n} landmarks",
+            found=counted(n, "landmark"),
             expected=f"{n_landmarks} as in the scheme",
             remedy="name the others in scheme.toml, or mend the record",
         )

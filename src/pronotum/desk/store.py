@@ -21,7 +21,7 @@ from pronotum.data import Catalogue, Problem
 from pronotum.desk.journal import Entry, Journal, sync_folder
 from pronotum.desk.specimens import Conflict, Specimen, agree, state_of
 from pronotum.desk.states import Edit, History, Refused, State, apply, same_points
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import tps
 from pronotum.landmarks import FloatArray, Landmarks, Scheme
 
@@ -290,7 +290,7 @@ class Store:
             if n < n_before and any(one.state.touched for one in self):
                 raise Refused(
                     "scheme",
-                    found=f"{n} landmarks, and specimens with {n_before}",
+                    found=f"{counted(n, 'landmark')}, and specimens with {n_before}",
                     expected=f"at least {n_before}",
                     remedy="keep the landmark, and mark it as missing where you do not want it",
                 )
