@@ -524,9 +524,9 @@ def remarks(evaluation: Evaluation) -> list[str]:
     said = []
     if evaluation.seen:
         said.append(
-            f"The model has learnt from {len(evaluation.seen)} of these {counted(len(evaluation.data), 'specimen')}: for "
-            "them the errors say how well it remembers, not how well it works on new photographs. Evaluate on specimens "
-            "it has never seen."
+            f"The model has learnt from {len(evaluation.seen)} of these {counted(len(evaluation.data), 'specimen')}: "
+            "for them the errors say how well it remembers, not how well it works on new photographs. Evaluate on "
+            "specimens it has never seen."
         )
     if evaluation.data.scheme.curves:
         names = evaluation.data.scheme.names[evaluation.data.scheme.n_fixed :]
@@ -538,8 +538,8 @@ def remarks(evaluation: Evaluation) -> list[str]:
         total = int((~np.isnan(evaluation.data.points).any(-1)).sum())
         none = int(np.isnan(evaluation.predicted).any(-1).all(-1).sum())
         said.append(
-            f"{evaluation.n_not_placed} of {total} landmarks were not placed, among them all of {counted(none, 'specimen')}: "
-            "the errors are those of the others, the mean shape's are those of all."
+            f"{evaluation.n_not_placed} of {total} landmarks were not placed, among them all of "
+            f"{counted(none, 'specimen')}: the errors are those of the others, the mean shape's are those of all."
         )
     n, n_scaled = len(evaluation.data), sum(scale is not None for scale in evaluation.data.scales)
     if 0 < n_scaled < n:
