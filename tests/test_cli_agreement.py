@@ -68,7 +68,7 @@ def test_crossvalidate_leaves_a_report_and_a_model(run, data, tmp_path):
     write(tmp_path / "again.tps", [*specimens[1:], stranger], 0.3).replace(repeat)
     code, _, err = run(*arguments[:-1])
     assert code == 1
-    assert "1 specimens of again.dat are not in the data: stranger.jpg" in err
+    assert "1 specimen of again.dat not in the data: stranger.jpg" in err
 
 
 def test_groups_are_not_divided(run, data, tmp_path):
@@ -123,7 +123,7 @@ def test_what_has_no_counterpart_is_named(run, data, tmp_path):
     some = write(tmp_path / "some.tps", specimens, 0.1, n=9)
     code, _, err = run("agree", manual, some, "-o", tmp_path / "out")
     assert code == 1
-    assert "3 specimens of manual.tps have no counterpart and are left out: pronotum_010.jpg" in err
+    assert "3 specimens of manual.tps left out, without counterpart: pronotum_010.jpg" in err
 
 
 def test_learning_curve(run, data, tmp_path):

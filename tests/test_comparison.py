@@ -63,7 +63,7 @@ def test_a_repeat_that_does_not_fit_is_refused(data, tmp_path):
         file, [first.with_points(first.points), Landmarks(first.points, image="new.jpg")], lambda name: (256, 192)
     )
     left_out = comparison.of_crossvalidation(found(data, data.points), repeat=file)[1]
-    assert left_out == ("1 specimens of again.tps are not in the data: new.jpg",)
+    assert left_out == ("1 specimen of again.tps not in the data: new.jpg",)
 
 
 def test_files_without_photographs_have_no_paper_frame(data, tmp_path):

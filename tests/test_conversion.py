@@ -83,6 +83,17 @@ def test_without_photographs_nothing_is_turned_upside_down_in_silence(command, f
     assert command("convert", alone, tmp_path / "out.nts") == 1  # counts up, too: the numbers stay
 
 
+def test_photographs_are_not_asked_for_between_formats_that_count_alike(command, tmp_path, capsys):
+    given = [Landmarks(POINTS, "x.jpg", "1"), Landmarks(POINTS, "y.jpg", "2")]
+    formats.save(tmp_path / "in.csv", given, name="tidy-csv")
+    assert command("convert", tmp_path / "in.csv", tmp_path / "out.csv", "--to", "csv") == 0
+    assert "y counts from the top edge, as the file says" in capsys.readouterr().out
+    assert command("convert", tmp_path / "out.csv", tmp_path / "back.csv", "--to", "tidy-csv", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["from_top"] is False
+    for one, again in zip(given, formats.load(tmp_path / "back.csv"), strict=True):
+        np.testing.assert_allclose(again.points, one.points)
+
+
 def test_of_photograph_and_id_what_gets_lost_is_said(command, file, tmp_path, capsys):
     """NTS files have one name per specimen: the photograph where these tell the specimens apart, else the ID."""
     given, out = tmp_path / "in.csv", tmp_path / "out.nts"
@@ -105,7 +116,7 @@ def test_specimens_without_landmarks_are_left_out_where_asked_and_named(command,
     assert command(*asked) == 0
     said = capsys.readouterr().out
     assert "2 specimens of 3 landmarks" in said
-    assert "left out, as asked: 1 specimens without landmarks (c.jpg (ID=c))" in said
+    assert "left out, as asked: 1 specimen without landmarks (c.jpg (ID=c))" in said
     assert len(formats.load(tmp_path / "out.csv")) == 2
     assert command(*asked, "--force", "--json") == 0
     assert json.loads(capsys.readouterr().out)["left_out"] == ["c.jpg (ID=c)"]

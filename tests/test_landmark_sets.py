@@ -77,6 +77,6 @@ def test_specimens_without_counterpart_are_named(tmp_path):
     found = open_sets({"manual": manual, "predicted": other})
     assert found.names == ("b_1.jpg", "c_1.jpg", "d_1.jpg")
     assert found.remarks == (
-        "2 specimens of manual.tps have no counterpart and are left out: a_1.jpg, e_1.jpg",
-        "1 specimens of other.tps have no counterpart and are left out: x_1.jpg",
+        "2 specimens of manual.tps left out, without counterpart: a_1.jpg, e_1.jpg",
+        "1 specimen of other.tps left out, without counterpart: x_1.jpg",
     )

@@ -77,5 +77,5 @@ def test_mistakes_are_one_line():
             normalise([one], [side], [(10, 5)])
     with pytest.raises(UserError, match=r"r.jpg: a photograph whose width is not known; name the folder"):
         normalise([one], ["right"], [None])
-    with pytest.raises(UserError, match=r"r.jpg: 1 landmarks; expected 3 as in the scheme"):
+    with pytest.raises(UserError, match=r"r.jpg: 1 landmark; expected 3 as in the scheme"):
         mirror(one, 10, SCHEME)

@@ -46,7 +46,7 @@ from pronotum.cli_parts import (
     print_json,
     progress,
 )
-from pronotum.errors import UserError, of_disk
+from pronotum.errors import UserError, counted, of_disk
 
 if TYPE_CHECKING:
     from pronotum import landmarking, workflows
@@ -145,7 +145,7 @@ def train(
     if not as_json and ranks.first():
         together = f" of each of {ranks.count()} processes" if ranks.count() > 1 else ""
         where = f"device{together}: {inference.choose_device(device)}"
-        typer.echo(f"{len(found)} specimens, {found.scheme.n_landmarks} landmarks; {where}")
+        typer.echo(f"{counted(len(found), 'specimen')}, {counted(found.scheme.n_landmarks, 'landmark')}; {where}")
     going_on = interruptible("the training goes on with --resume")
     quiet = as_json or not ranks.first()
     with going_on, progress("reading photographs", quiet=quiet) as (on_share, on_count):
@@ -158,7 +158,7 @@ def train(
         print_json(result.summary())
     else:
         error = "" if result.error is None else f", mean error on held-out specimens {result.error:.2f} px"
-        typer.echo(f"trained on {result.n_train} specimens in {result.seconds:.0f} s{error}")
+        typer.echo(f"trained on {counted(result.n_train, 'specimen')} in {result.seconds:.0f} s{error}")
         made = [path.name for path in (result.run.model, result.run.curve) if path.exists()]
         typer.echo(f"run: {out} ({', '.join(made)})")
     finish(result.problems)
@@ -216,7 +216,7 @@ def predict(
             }
         )
     else:
-        typer.echo(f"{done.placed} of {len(found)} photographs landmarked; results in {out}")
+        typer.echo(f"{done.placed} of {counted(len(found), 'photograph')} landmarked; results in {out}")
         typer.echo(_judged(done, strict))
     finish(done.problems)
 

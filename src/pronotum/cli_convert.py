@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from pronotum.cli_parts import AsJson, Photographs, finish, print_json
+from pronotum.errors import counted
 
 
 def convert(
@@ -59,13 +60,14 @@ def convert(
         print_json({**asdict(done), "out": str(target)})
     else:
         counts = " or ".join(map(str, done.landmarks))
-        typer.echo(
-            f"{source} ({done.source}): {done.specimens} specimens of {counts} landmarks, {done.missing} missing"
-        )
+        specimens, landmarks = counted(done.specimens, "specimen"), f"{counts} landmark{'s' * (counts != '1')}"
+        typer.echo(f"{source} ({done.source}): {specimens} of {landmarks}, {done.missing} missing")
         if done.left_out:
             listed = ", ".join(done.left_out[: conversion.SHOWN]) + (" ..." * (len(done.left_out) > conversion.SHOWN))
-            typer.echo(f"left out, as asked: {len(done.left_out)} specimens without landmarks ({listed})")
+            typer.echo(f"left out, as asked: {counted(len(done.left_out), 'specimen')} without landmarks ({listed})")
         typer.echo(f"written: {target} ({done.target})")
+        if done.from_top:
+            typer.echo("y counts from the top edge, as the file says: the heights of the photographs are not known")
         if side:
             typer.echo(f"coordinates are those of photographs mirrored where specimens were not {side}")
     finish(done.lost)

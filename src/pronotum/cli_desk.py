@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 
 if TYPE_CHECKING:
     from pronotum.desk.security import Gate
@@ -20,7 +20,7 @@ PORT = 8421
 
 
 def desk(
-    project: Annotated[Path, typer.Argument(help="Folder of your photographs, with a TPS file or without.")],
+    project: Annotated[Path, typer.Argument(help="Folder of your photographs, with a landmark file or without.")],
     port: Annotated[
         int | None, typer.Option(help=f"Default {PORT}, or another that is free.", min=1, max=65535)
     ] = None,
@@ -36,14 +36,19 @@ def desk(
     """Look at photographs, place and correct landmarks, train and predict, in the browser.
 
     Everything is saved at once: landmarks in the TPS file of the folder, who changed what and when in
-    .desk/journal.jsonl.
+    .desk/journal.jsonl. Landmarks in another format are taken into landmarks.tps first.
 
     Example: pronotum desk wings/
     """
     opened, gate, listening = prepare(project, port=port, host=host, who=who)
-    typer.echo(
-        f"{len(opened.store)} specimens, {len(opened.store.accepted)} accepted; landmarks in {opened.store.file}"
-    )
+    for one in opened.taken_in:
+        typer.echo(
+            f"{one.name} ({one.read_as}): landmarks of {counted(one.taken, 'specimen')} taken into {opened.store.file}"
+        )
+        for remark in one.remarks:
+            typer.echo(f"  {remark}")
+    specimens = counted(len(opened.store), "specimen")
+    typer.echo(f"{specimens}, {len(opened.store.accepted)} accepted; landmarks in {opened.store.file}")
     typer.echo(f"open {gate.url}")
     typer.echo("end with Ctrl-C; nothing needs to be saved")
     if browser:
@@ -57,7 +62,7 @@ def prepare(
     """Open a project and a port.
 
     Raises:
-        UserError: the extra is not installed, no such folder, or the port is taken.
+        UserError: the extra is not installed, no such folder, broken landmarks in it, or the port is taken.
     """
     try:
         import python_multipart  # noqa: F401
@@ -71,8 +76,12 @@ def prepare(
     from pronotum.desk.store import Store
 
     store = Store(folder, who or getpass.getuser())
-    listening = _listen(host, port)
-    opened = Desk(store, projects.find(folder))
+    try:
+        opened = Desk(store, projects.find(folder))
+        listening = _listen(host, port)
+    except UserError:
+        store.close()
+        raise
     return opened, Gate(port=listening.getsockname()[1], host=host), listening
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pronotum.cli_parts import AsJson, ClusterAddress, Device, RunFolder, Workers, engine, print_json, progress
+from pronotum.errors import counted
 
 if TYPE_CHECKING:
     from pronotum.survey import Surveyed
@@ -64,9 +65,9 @@ def lines(done: Surveyed) -> list[str]:
     """What came of it, for people."""
     counts, listed = done.counts, done.listed
     review = f"{counts.to_review} to review" if done.judged else "which to review is not known"
-    said = [f"{counts.predicted} of {counts.photographs} photographs predicted, {review}, {counts.bad} bad"]
+    said = [f"{counts.predicted} of {counted(counts.photographs, 'photograph')} predicted, {review}, {counts.bad} bad"]
     if counts.specimens != counts.predicted:
-        said.append(f"{counts.specimens} specimens on them")
+        said.append(f"{counted(counts.specimens, 'specimen')} on them")
     if counts.bad:
         said.append(f"left out: see {done.problems}, a list that can be surveyed again")
     if listed.repeated:

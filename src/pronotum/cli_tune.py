@@ -34,7 +34,7 @@ from pronotum.cli_parts import (
     print_json,
     progress,
 )
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 
 if TYPE_CHECKING:
     from pronotum.tuning import Budget, Search, Tested, Trial
@@ -128,7 +128,7 @@ def _plan(search: Search) -> list[str]:
         times = "/".join(f"{value:g}" for value in dial.values) or f"{dial.between[0]:g} to {dial.between[1]:g}"
         dials.append(f"{dial.name} {times}")
     return [
-        f"{len(search.data)} specimens to search with; {named if aside else 'none set aside (--test 0)'}",
+        f"{counted(len(search.data), 'specimen')} to search with; {named if aside else 'none set aside (--test 0)'}",
         f"varied, as multiples of the settings at the start: {'; '.join(dials)}",
     ]
 

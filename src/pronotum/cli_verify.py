@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pronotum.cli_parts import AsJson, Photographs, print_json, progress
+from pronotum.errors import counted
 
 if TYPE_CHECKING:
     from pronotum.verification import Again, Verified
@@ -63,7 +64,7 @@ def lines(found: Verified) -> Iterator[str]:
     yield from (f"note: {name} was {then}, is {now}" for name, (then, now) in found.versions.items())
     far = max((one.moved for one in found.again), default=0)
     most = f", at most {far:.2g} px from the file (same up to {found.tolerance:g})" if found.again else ""
-    yield f"predicted again on {found.device}: {len(found.again)} of {n} photographs{most}"
+    yield f"predicted again on {found.device}: {len(found.again)} of {counted(n, 'photograph')}{most}"
     yield from (f"DIFFERENT {one.name}: {difference(one)}" for one in found.moved[:SHOWN])
     incomplete = "" if found.complete else ", but not everything is there"
     yield (f"SAME as far as looked at{incomplete}" if found.same else f"DIFFERENT from what was predicted{incomplete}")

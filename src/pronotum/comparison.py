@@ -10,7 +10,7 @@ import numpy as np
 from pronotum import formats
 from pronotum.crossvalidation import CrossValidation
 from pronotum.data import Dataset
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.evaluation.distances import Scales, distances, mean_shape_distances
 from pronotum.evaluation.evidence import Sets
 from pronotum.landmark_sets import LandmarkSets, key_of
@@ -134,14 +134,14 @@ def _repeat(data: Dataset, path: Path, form: str | None) -> tuple[FloatArray, tu
     known = {key(specimen) for specimen in data.landmarks}
     n_landmarks = data.scheme.n_landmarks
     if not known & rows.keys():
-        found = f"none of the {len(known)} specimens"
+        found = f"none of the {counted(len(known), 'specimen')}"
         raise UserError(path, found=found, expected="some of them, named as in the data", remedy="see --repeat")
     other = next((one for one in again if one.n_landmarks != n_landmarks), None)
     if other:
-        found = f"{other.name} has {other.n_landmarks} landmarks"
+        found = f"{other.name} has {counted(other.n_landmarks, 'landmark')}"
         raise UserError(path, found=found, expected=f"{n_landmarks} as in the data")
     missing = np.full((n_landmarks, 2), np.nan)
     points = np.stack([rows[key(one)].points if key(one) in rows else missing for one in data.landmarks])
     extra = [specimen.name for one, specimen in rows.items() if one not in known]
     listed = ", ".join(extra[:5]) + (" ..." if len(extra) > 5 else "")
-    return points, (f"{len(extra)} specimens of {path.name} are not in the data: {listed}",) if extra else ()
+    return points, (f"{counted(len(extra), 'specimen')} of {path.name} not in the data: {listed}",) if extra else ()

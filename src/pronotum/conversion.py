@@ -10,7 +10,7 @@ from typing import get_args
 
 from pronotum import covariates, formats, images, schemes, sides
 from pronotum.data import Catalogue, landmark_files
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import one_each, tps
 from pronotum.landmarks import Landmarks, Scheme
 
@@ -40,6 +40,8 @@ class Converted:
         missing: landmarks without a place.
         lost: what reads back from the new file otherwise, in sentences.
         left_out: names of the specimens without landmarks, where these were not wanted.
+        from_top: whether y of a format that is else written from the bottom edge counts from the top edge in the new
+            file, which says so, because the heights of the photographs are not known.
     """
 
     source: str
@@ -49,6 +51,7 @@ class Converted:
     missing: int
     lost: tuple[str, ...]
     left_out: tuple[str, ...] = ()
+    from_top: bool = False
 
 
 def convert(
@@ -92,7 +95,7 @@ def convert(
     files = landmark_files(source, read_as)
     reader = formats.named(read_as) if read_as else formats.of(files[0])
     specimens = tuple(one for file in files for one in formats.load(file, sizes, name=read_as))
-    empty = tuple(one for one in specimens if leave_out_empty and not _holds_anything(one, writer))
+    empty = without_landmarks(specimens, writer) if leave_out_empty else ()
     specimens = tuple(one for one in specimens if one not in empty)
     if empty and not specimens:
         raise UserError(source, found="no specimen with landmarks", remedy="digitise them first")
@@ -120,8 +123,9 @@ def convert(
         len(specimens),
         tuple(sorted({one.n_landmarks for one in specimens})),
         sum(int((~one.present).sum()) for one in specimens),
-        tuple(_lost(specimens, again, writer)),
+        tuple(lost(specimens, again, writer)),
         tuple(one.name for one in empty),
+        writer.upward and _counted_from_top(specimens, sizes),
     )
 
 
@@ -138,12 +142,27 @@ def _require_heights(specimens: Sequence[Landmarks], sizes: formats.Sizes, targe
             )
 
 
-def _holds_anything(specimen: Landmarks, writer: formats.Format) -> bool:
-    return bool(specimen.present.any() or (specimen.curves and "curves" in writer.keeps))
+def _counted_from_top(specimens: Sequence[Landmarks], sizes: formats.Sizes) -> bool:
+    """Whether there are photographs whose heights it would take to count from the bottom edge."""
+    unknown = [one for one in specimens if formats.size_of(one.image, one.id, sizes) is None]
+    lowest = [one.points[one.present, 1].max() for one in unknown if one.present.any()]
+    return bool(lowest) and max(lowest) > 0
 
 
-def _lost(before: Sequence[Landmarks], after: Sequence[Landmarks], writer: formats.Format) -> Iterator[str]:
-    """What specimens had, and no specimen has any more; formats may order them otherwise."""
+def without_landmarks(specimens: Sequence[Landmarks], writer: formats.Format) -> tuple[Landmarks, ...]:
+    """Those of which a format would hold not one place; a table cannot hold them beside others."""
+    return tuple(one for one in specimens if not (one.present.any() or (one.curves and "curves" in writer.keeps)))
+
+
+def lost(before: Sequence[Landmarks], after: Sequence[Landmarks], writer: formats.Format) -> Iterator[str]:
+    """What specimens had and a file of this format, read again, has not, in sentences."""
+    yield from (f"{what}: {writer.name} cannot hold them" for what in gone(before, after))
+    if before and writer.precision >= 0.01:
+        yield f"fractions of a px: {writer.name} keeps coordinates to {writer.precision:g} px"
+
+
+def gone(before: Sequence[Landmarks], after: Sequence[Landmarks]) -> Iterator[str]:
+    """What specimens had beside coordinates, and no specimen has any more; they may be in another order."""
     parts: dict[str, Callable[[Landmarks], Hashable]] = {
         "image": lambda one: one.image,
         "id": lambda one: one.id,
@@ -152,10 +171,8 @@ def _lost(before: Sequence[Landmarks], after: Sequence[Landmarks], writer: forma
         "curves": lambda one: len(one.curves),
     }
     for part, value in parts.items():
-        gone = Counter(filter(None, map(value, before))) - Counter(map(value, after))
-        if gone:
-            first = next(iter(gone))
+        lacking = Counter(filter(None, map(value, before))) - Counter(map(value, after))
+        if lacking:
+            first = next(iter(lacking))
             example = f" ({first}, for example)" if isinstance(first, str) and part != "scale" else ""
-            yield f"{PARTS[part]} of {gone.total()} specimens{example}: {writer.name} cannot hold them"
-    if before and writer.precision >= 0.01:
-        yield f"fractions of a px: {writer.name} keeps coordinates to {writer.precision:g} px"
+            yield f"{PARTS[part]} of {counted(lacking.total(), 'specimen')}{example}"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
-from pronotum.errors import UserError, did_you_mean
+from pronotum.errors import UserError, counted, did_you_mean
 from pronotum.landmarks import Landmarks
 
 KEYS = ("image", "id")
@@ -51,7 +51,7 @@ class Covariates:
         if lacking:
             raise UserError(
                 self.path,
-                found=f"no {column} for {len(lacking)} specimens, the first is {lacking[0]}",
+                found=f"no {column} for {counted(len(lacking), 'specimen')}, the first is {lacking[0]}",
                 expected=f"a row with {self.key} and {column} for each",
                 remedy="add them",
             )

@@ -186,6 +186,19 @@ def _fit(specimen: Landmarks, scheme: Scheme, source: Path) -> Landmarks | UserE
     Raises:
         UserError: the file names its landmarks otherwise.
     """
+    check_names(specimen, scheme, source)
+    try:
+        return from_curves(specimen, scheme)
+    except UserError as error:
+        return error
+
+
+def check_names(specimen: Landmarks, scheme: Scheme, source: object) -> None:
+    """Refuse landmarks of other names than those of a scheme, or of these in another order.
+
+    Raises:
+        UserError: the file, which messages call `source`, names its landmarks otherwise.
+    """
     fixed = scheme.names[: scheme.n_fixed]
     numbers = Scheme.numbered(specimen.n_landmarks).names
     if specimen.names not in ((), scheme.names, fixed, numbers):
@@ -195,10 +208,6 @@ def _fit(specimen: Landmarks, scheme: Scheme, source: Path) -> Landmarks | UserE
             expected=f"{_listed(fixed)} as in the scheme",
             remedy="write the names into the scheme in the order of the file",
         )
-    try:
-        return from_curves(specimen, scheme)
-    except UserError as error:
-        return error
 
 
 def _listed(names: Sequence[str], limit: int = 8) -> str:

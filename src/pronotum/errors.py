@@ -70,6 +70,11 @@ def of_disk(error: OSError) -> UserError | None:
     return UserError(where, found=os.strerror(error.errno or 0).lower(), remedy=remedy)
 
 
+def counted(n: int, what: str) -> str:
+    """How many there are, in words for one and for several: 1 specimen, 2 specimens."""
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Suggest the known name nearest to a mistyped one, or list them all.
 

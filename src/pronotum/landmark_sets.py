@@ -13,7 +13,7 @@ import numpy as np
 
 from pronotum import formats, images
 from pronotum.data import Catalogue
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.landmarks import FloatArray, Landmarks, Scheme
 from pronotum.semilandmarks import from_curves
 from pronotum.units import Unit, in_mm
@@ -89,7 +89,7 @@ def open_sets(
         other = ", ".join(specimen.name for name in list(loaded)[1:2] for specimen in loaded[name][:3])
         raise UserError(
             " and ".join(str(path) for path in sources.values()),
-            found=f"{len(order)} specimens in common ({listed} ... beside {other} ...)",
+            found=f"{counted(len(order), 'specimen')} in common ({listed} ... beside {other} ...)",
             expected=f"at least {FEWEST}, matched by IMAGE (or by ID where there is none)",
             remedy="name the specimens alike",
         )
@@ -150,7 +150,7 @@ def _require_same_landmarks(sources: Mapping[str, Path], loaded: Mapping[str, Se
         if found != counts[first]:
             raise UserError(
                 sources[name],
-                found=f"{found.pop()} landmarks per specimen",
+                found=f"{counted(found.pop(), 'landmark')} per specimen",
                 expected=f"{counts[first].pop()} as in {sources[first].name}",
                 remedy="compare files of one scheme",
             )
@@ -185,6 +185,6 @@ def _remarks(
         if extra:
             listed = ", ".join(extra[:5]) + (" ..." if len(extra) > 5 else "")
             said.append(
-                f"{len(extra)} specimens of {sources[name].name} have no counterpart and are left out: {listed}"
+                f"{counted(len(extra), 'specimen')} of {sources[name].name} left out, without counterpart: {listed}"
             )
     return tuple(said)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 
 FloatArray = NDArray[np.float64]
 
@@ -237,7 +237,7 @@ class LandmarkSet:
             if specimen.n_landmarks != self.scheme.n_landmarks:
                 raise UserError(
                     f"specimen {number} {specimen.name}",
-                    found=f"{specimen.n_landmarks} landmarks",
+                    found=counted(specimen.n_landmarks, "landmark"),
                     expected=f"{self.scheme.n_landmarks} as in the others",
                     remedy="digitise the rest, mark landmarks that cannot be seen as missing (-1 -1), "
                     "or move the specimen to another file",

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.landmarks import Curve, FloatArray, Landmarks, Scheme
 
 
@@ -61,7 +61,7 @@ def from_curves(specimen: Landmarks, scheme: Scheme) -> Landmarks:
     if specimen.n_landmarks != scheme.n_fixed:
         raise UserError(
             specimen.name,
-            found=f"{specimen.n_landmarks} landmarks",
+            found=counted(specimen.n_landmarks, "landmark"),
             expected=f"{scheme.n_fixed} as in the scheme",
             remedy="digitise the rest, mark landmarks that cannot be seen as missing (-1 -1), or mend the scheme",
         )

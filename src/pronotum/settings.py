@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from pronotum import preparation
 from pronotum.data import Dataset
-from pronotum.errors import UserError, did_you_mean
+from pronotum.errors import UserError, counted, did_you_mean
 from pronotum.models import architecture
 
 OF_MODEL = "model."
@@ -47,7 +47,7 @@ def resolve(
         )
     chosen = override(config, of_model, OF_MODEL)
     if chosen.n_landmarks != data.scheme.n_landmarks:
-        found = f"{chosen.n_landmarks} landmarks, and specimens with {data.scheme.n_landmarks}"
+        found = f"{counted(chosen.n_landmarks, 'landmark')}, and specimens with {data.scheme.n_landmarks}"
         raise UserError(f"--set {OF_MODEL}n_landmarks", found=found, remedy="leave it out")
     return override(settings, of_training), chosen
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.landmarks import FloatArray, Landmarks, Scheme
 
 SIDES = ("left", "right")
@@ -28,7 +28,7 @@ def mirror(specimen: Landmarks, width: int, scheme: Scheme | None = None) -> Lan
         UserError: another number of landmarks than the scheme has.
     """
     if scheme is not None and specimen.n_landmarks not in (scheme.n_fixed, scheme.n_landmarks):
-        found = f"{specimen.n_landmarks} landmarks"
+        found = counted(specimen.n_landmarks, "landmark")
         raise UserError(specimen.name, found=found, expected=f"{scheme.n_fixed} as in the scheme")
     points, curves = _flip(specimen.points, width), [_flip(curve, width) for curve in specimen.curves]
     if scheme is not None:

@@ -9,11 +9,13 @@ import json
 import random
 import threading
 import time
+import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from pronotum import formats
 from pronotum.desk.states import Edit
 from pronotum.desk.store import Store
 from pronotum.formats import tps
@@ -429,6 +431,39 @@ def test_files_come_in_are_looked_at_and_go_out(tmp_path, open_page):
         assert download.value.path().read_text().splitlines()[1].startswith("b1.jpg,1,1,")
         found.get_by_role("link", name="Go to it").click()
         page.get_by_role("heading", name="b5.jpg").wait_for()
+
+
+def test_landmarks_of_other_programs_come_in_and_go_out(tmp_path, open_page):
+    project, elsewhere = tmp_path / "project", tmp_path / "camera"
+    project.mkdir()
+    elsewhere.mkdir()
+    points = {f"b{n}.jpg": np.array(photograph(elsewhere / f"b{n}.jpg", n)) for n in (1, 2)}
+    names = tuple("abcdefgh")
+    given = [Landmarks(one, image=image, id=image[1], names=names) for image, one in points.items()]
+    formats.save(elsewhere / "mine.json", given, lambda name: SIZE, name="coco")
+    (elsewhere / "unclear.csv").write_text("what,is,this\n1,2,3\n")
+    with browsing.served(project) as desk:
+        page = open_page(desk.url)
+        go(page, desk, "files")
+        page.wait_for_selector("#choose-files", state="attached")
+        page.set_input_files("#choose-files", sorted(elsewhere.iterdir()))
+        page.get_by_text("landmarks of 2 specimens taken (coco)").wait_for(timeout=60_000)
+        page.get_by_text("the names of the landmarks are the scheme now").wait_for()
+        page.get_by_text("choose its format and send it again").wait_for()
+        for image, one in points.items():
+            np.testing.assert_allclose(records(project)[image].points, one * [1, -1] + [0, SIZE[1]], atol=1e-4)
+        page.reload()
+        page.get_by_label("Landmarks in another format").select_option("stereomorph")
+        page.get_by_text("A zip with a file for each specimen. Cannot hold: IDs.").wait_for()
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download").click()
+        page.get_by_text("IDs of 2 specimens (1, for example): stereomorph cannot hold them").wait_for()
+        assert download.value.suggested_filename == "landmarks-stereomorph.zip"
+        with zipfile.ZipFile(download.value.path()) as packed:
+            packed.extractall(tmp_path / "out")
+        (again,) = formats.load(tmp_path / "out" / "b2.txt")
+        np.testing.assert_allclose(again.points, points["b2.jpg"], atol=1e-4)
+        assert again.names == names
 
 
 def test_the_window_keeps_a_change_while_the_desk_is_away(digitised, open_page):

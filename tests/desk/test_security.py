@@ -3,6 +3,7 @@
 import contextlib
 import io
 import struct
+import zipfile
 import zlib
 
 import pytest
@@ -52,7 +53,16 @@ def edit(client, **headers):
 
 
 def test_nothing_is_shown_without_the_token(client):
-    for path in ("/", "/api/project", "/static/main.js", "/api/tile/0-0-0/b1.jpg", "/api/download/landmarks.tps"):
+    for path in (
+        "/",
+        "/api/project",
+        "/static/main.js",
+        "/api/tile/0-0-0/b1.jpg",
+        "/api/download/landmarks.tps",
+        "/api/formats",
+        "/api/export/csv",
+        "/api/download/as/csv",
+    ):
         assert client.get(path).status_code == 403
         assert client.get(path, params={"token": "guess"}).status_code == 403
     assert edit(client, **OWN).status_code == 403
@@ -194,6 +204,10 @@ def test_damaged_and_foreign_files_are_refused(inside, desk):
         ("a.jpg", b"<html>", "not an image"),
         ("a.html", b"<script>", "a file of another kind"),
         ("a.tps", b"LM=2\n1 1\n", "a.tps"),
+        ("a.json", b"{" * 100_000, "a.json: several formats end in .json, and the content does not tell which"),
+        ("a.zip", zipped(), "a.zip"),
+        ("a.slp", b"\x89HDF\r\n\x1a\n" + bytes(500), "a.slp"),
+        ("a.pts", b"version: 1\nn_points: 9\n{\n1 1\n}\n", "a.pts"),
         (".desk", b"", "a file of another kind"),
         ("b1.jpg", picture(), "another photograph of this name"),
     ]:
@@ -201,6 +215,14 @@ def test_damaged_and_foreign_files_are_refused(inside, desk):
         assert answer.status_code == 422, name
         assert why in answer.json()["refused"][0]
     assert sorted(one.name for one in desk.store.folder.iterdir()) == before
+
+
+def zipped():
+    """A zip of a few bytes of which one entry claims to be huge."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a.roi", bytes(50_000_000))
+    return buffer.getvalue()
 
 
 def picture():
@@ -219,6 +241,8 @@ def picture():
         ("con.jpg", "con_.jpg"),
         ("Käfer (links).tif", "Käfer (links).tif"),
         ("x" * 300 + ".jpg", "x" * 100 + ".jpg"),
+        ("y" * 300 + ".MRK.json", "y" * 100 + ".MRK.json"),
+        ("../b1.csv", "b1.csv"),
     ],
 )
 def test_names_are_made_safe(sent, kept):
@@ -234,7 +258,7 @@ def test_names_of_which_nothing_is_left_are_refused(sent):
 def test_an_upload_stays_in_the_project(inside, desk):
     answer = upload(inside, "../../new.jpg", picture())
     assert answer.json() == {
-        "arrived": [{"name": "new.jpg", "kind": "photograph", "remarks": [], "taken": 0}],
+        "arrived": [{"name": "new.jpg", "kind": "photograph", "remarks": [], "taken": 0, "read_as": ""}],
         "refused": [],
     }
     assert (desk.store.folder / "new.jpg").exists()

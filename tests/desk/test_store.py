@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pronotum.desk import store as stores
+from pronotum.desk.specimens import Conflict
 from pronotum.desk.states import Edit, History, Refused, State, apply
-from pronotum.desk.store import Conflict
 from pronotum.errors import UserError
 from pronotum.formats import tps
 from pronotum.landmarks import Landmarks, Scheme
@@ -232,9 +232,9 @@ def test_records_of_another_file_are_taken_over_where_there_are_none(digitised, 
     new = Landmarks(np.full((8, 2), 9.0), image="b3.jpg")
     mine = Landmarks(np.full((8, 2), 9.0), image="b1.jpg")
     stranger = Landmarks(np.full((8, 2), 9.0), image="x.jpg")
-    taken, left = store.bring_in([new, mine, stranger])
-    assert taken == ["b3.jpg"]
-    assert [one.what for one in left] == [
+    done = store.bring_in([new, mine, stranger])
+    assert done.taken == ("b3.jpg",)
+    assert [one.what for one in done.left] == [
         "has landmarks here already; yours were kept",
         "photograph 'x.jpg' not found; put it beside the landmark file or below",
     ]

@@ -53,7 +53,7 @@ def test_a_table_with_semicolons_and_decimal_commas(capsys: pytest.CaptureFixtur
     assert "'20.5' in column Y1; expected a number with a decimal comma" in mistake(capsys, here, "check", "wings")
     table.write_text("image;id;origin;X1;Y1;X2;Y2\nwing_101.jpg;1;top-left;10,5;20,5;30,0;40,0\n")
     assert call(["check", "wings"], here) == 0
-    assert "1 specimens" in capsys.readouterr().out
+    assert "1 specimen on 1 photograph" in capsys.readouterr().out
 
 
 def test_y_flipped_in_a_record(capsys: pytest.CaptureFixture[str], here: Path) -> None:

@@ -139,7 +139,7 @@ def test_a_round_has_both_files_and_rows(prepared):
 
 def test_files_have_the_same_landmarks(prepared):
     (prepared / "train_v11.csv").write_text("x1,y1,Image\n1,2,p_001.png\n")
-    assert refused(prepared).startswith("train_v11.csv:1: 1 landmarks; expected 2 as in test_v10.csv; keep files")
+    assert refused(prepared).startswith("train_v11.csv:1: 1 landmark; expected 2 as in test_v10.csv; keep files")
 
 
 def test_a_broken_line_is_named(prepared):

@@ -67,7 +67,7 @@ def test_rows_of_specimens_may_be_mixed(tmp_path):
         (CORRELATION + "2,2,30,40,30,40\n", r"a\.csv:6: landmark 2 of specimen 2; expected landmark 3; each landmark"),
         (CORRELATION + "002,1,30,40,30,40\n", r"a\.csv:6: landmark 1 of specimen 002; expected landmark 3"),
         (CORRELATION.replace("04,1,1,2,1,2\n", ""), r"a\.csv:4: landmark 2 of specimen 04; expected landmark 1"),
-        (CORRELATION.replace("2,2,30,40,30.5,40\n", ""), r"a\.csv:2: only 1 landmarks of specimen 2; expected 2 as in"),
+        (CORRELATION.replace("2,2,30,40,30.5,40\n", ""), r"a\.csv:2: only 1 landmark of specimen 2; expected 2 as in"),
         (CORRELATION + "5,x,1,1,1,1\n", r"a\.csv:6: 'x' in column Landmark; expected a number"),
         (CORRELATION + "5,1.5,1,1,1,1\n", r"a\.csv:6: specimen '5', landmark '1\.5'; expected the numbers of both"),
         (CORRELATION + ",1,1,1,1,1\n", r"a\.csv:6: specimen '', landmark '1'"),

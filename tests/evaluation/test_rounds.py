@@ -60,7 +60,7 @@ def test_groups_are_not_divided():
     for test in rounds.shuffled(BEETLES, 5, groups=groups).tests:
         inside = {groups[one] for one in test}
         assert inside.isdisjoint(groups[one] for one in BEETLES if one not in test)
-    with pytest.raises(UserError, match="1 specimens without a group: 293"):
+    with pytest.raises(UserError, match="1 specimen without a group: 293"):
         rounds.shuffled(BEETLES, 5, groups={one: "a" + one for one in BEETLES[:-1]})
 
 
@@ -156,7 +156,7 @@ def test_files_are_joined_by_identity_not_by_row():
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (specimens("1"), "1 specimens missing, 0 too many: 2"),
+        (specimens("1"), "1 specimen missing, 0 too many: 2"),
         (specimens("1", "2", "9"), "0 specimens missing, 1 too many: 9"),
         (specimens("1", "01"), "two rows of one specimen"),
         (specimens("1", ""), "1 rows without identity"),

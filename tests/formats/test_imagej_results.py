@@ -237,7 +237,7 @@ def test_every_specimen_reads_back(
         ([Landmarks(np.empty((0, 2)), "a.jpg")], "0 landmarks; expected at least one"),
         (
             [Landmarks([[1, 2]], "a.jpg", "1")],
-            "1 landmarks; expected at least one, or two where the specimen has an ID",
+            "1 landmark; expected at least one, or two where the specimen has an ID",
         ),
         ([Landmarks([[1, float("inf")]], "a.jpg")], "an infinite coordinate"),
         ([Landmarks([[1, 2]], "a:b.jpg")], "cannot hold; expected one without colons"),

@@ -106,7 +106,7 @@ def test_r_takes_it_for_an_array(tmp_path):
             r"landmarks named a \.\.\. and others named b \.\.\.; expected the same names",
         ),
         (
-            [Landmarks([[1, 2]], "a.jpg")],
+            [Landmarks([[1, 2]], "a.jpg"), Landmarks([[1, -2]], "b.jpg")],
             None,
             r"^a\.jpg: landmarks counted from the top edge of a photograph whose height is not known; expected its "
             r"height, because this table counts from the bottom edge; name the folder of the photographs$",
@@ -120,6 +120,20 @@ def test_what_cannot_be_held_is_refused_and_the_old_file_stays(tmp_path, specime
         wide_csv.save(path, specimens, sizes)
     assert "\n" not in str(error.value)
     assert path.read_text() == "old"
+
+
+def test_without_heights_all_rows_count_from_the_top(tmp_path):
+    path = tmp_path / "a.csv"
+    given = [Landmarks([[1, 2.5]], "a.jpg"), Landmarks([[3, 0]], "b.jpg"), Landmarks([[np.nan] * 2], "c.jpg")]
+    for sizes, numbers in ((None, "top-left,1,2.5"), ({"b.jpg": (9, 9)}, "top-left,1,2.5")):
+        wide_csv.save(path, given, sizes)
+        assert numbers in path.read_text()
+        assert "bottom-left" not in path.read_text()
+        for one, again in zip(given, wide_csv.load(path, sizes), strict=True):
+            np.testing.assert_array_equal(again.points, one.points)
+    below = [Landmarks([[1, 3], [1, -100]], "a.jpg")]  # one that lies below the bottom edge it is counted from
+    with pytest.raises(UserError, match="height is not known"):
+        wide_csv.save(path, below)
 
 
 # --- reading ---

@@ -76,7 +76,7 @@ def test_an_evaluation_counts_what_was_not_placed(command, mandibles, trained, t
     (problem,) = found["problems"]
     assert "no landmark placed: " in problem
     page = report.read_text()
-    assert f"{n_landmarks} of {3 * n_landmarks} landmarks were not placed, among them all of 1 specimens" in page
+    assert f"{n_landmarks} of {3 * n_landmarks} landmarks were not placed, among them all of 1 specimen:" in page
     assert "nothing placed: mandible_left_002.jpg" in page
     assert "Learning curve" not in page
     assert command("evaluate", trained, mandibles / "new") == 1

@@ -75,7 +75,7 @@ def test_projection_lies_in_the_tangent_plane():
 
 def test_what_cannot_be_superimposed_is_named():
     points = configurations(1)
-    with pytest.raises(UserError, match="1 specimens with 7 landmarks; expected at least 2"):
+    with pytest.raises(UserError, match="1 specimen with 7 landmarks; expected at least 2"):
         generalized_procrustes(points[:1])
     points[2, 3] = np.nan
     points[4, 3] = np.nan

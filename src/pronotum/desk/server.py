@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,12 +18,13 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from pronotum.desk import intake, views
+from pronotum.desk import exports, intake, views
 from pronotum.desk.checkup import Checkup
 from pronotum.desk.retraining import Trainings
 from pronotum.desk.security import Gate, Guard, TooLarge, TooSlow
+from pronotum.desk.specimens import Conflict
 from pronotum.desk.states import Edit
-from pronotum.desk.store import PRIVATE, Conflict, Store
+from pronotum.desk.store import PRIVATE, Store
 from pronotum.desk.tiles import OVERVIEW, THUMBNAIL, Tiles
 from pronotum.errors import UserError, of_disk
 from pronotum.landmarks import Scheme
@@ -87,6 +87,13 @@ class Desk:
         self.trainings = Trainings(store, declared.desk)
         self.checkup = Checkup(store)
         self.tiles = Tiles(store.folder / PRIVATE / "tiles")
+        self.taken_in: list[intake.Arrived] = []
+        self.find_landmarks()
+
+    def find_landmarks(self) -> None:
+        """Take in a landmark file of another format that lies in the folder, where there are no landmarks yet."""
+        found = intake.find_landmarks(self.store)
+        self.taken_in = [found] if found else self.taken_in
 
     def close(self) -> None:
         """Stop what runs and let go of the project."""
@@ -101,7 +108,15 @@ class Desk:
 
     def project(self, request: Request) -> Response:
         """What every page needs."""
-        return _json(views.project(self.store, self.trainings, self.declared))
+        return _json(self._project())
+
+    def _project(self) -> dict[str, Any]:
+        told = views.project(self.store, self.trainings, self.declared)
+        return {**told, "taken_in": [vars(one) for one in self.taken_in]}
+
+    def formats(self, request: Request) -> Response:
+        """Formats of landmark files."""
+        return _json({"formats": views.formats()})
 
     def specimens(self, request: Request) -> Response:
         """All specimens, and those to review next."""
@@ -158,12 +173,13 @@ class Desk:
         if body.reference:
             self.store.get(body.reference)
         self.store.set_scheme(_scheme(self.store.scheme, names, body))
-        return views.project(self.store, self.trainings, self.declared)
+        return self._project()
 
     def rescan(self, body: _Nothing) -> Any:
         """Look into the folder again."""
         self.store.reload()
-        return views.project(self.store, self.trainings, self.declared)
+        self.find_landmarks()
+        return self._project()
 
     # Training
 
@@ -195,7 +211,7 @@ class Desk:
     def examine(self, body: _Nothing) -> Any:
         """Let check and doctor look."""
         if not self.store.file.exists():
-            raise UserError("landmarks", found="none yet", remedy="place some first, or drop a TPS file here")
+            raise UserError("landmarks", found="none yet", remedy="place some first, or drop a landmark file here")
         self.checkup.start()
         return vars(self.checkup.result)
 
@@ -203,25 +219,38 @@ class Desk:
         """Take in photographs and landmark files."""
         arrived, refused = [], []
         async with request.form(max_files=50, max_fields=10) as form:
+            read_as = form.get("format")
             for sent in form.getlist("file"):
                 if isinstance(sent, UploadFile):
                     try:
-                        arrived.append(vars(await run_in_threadpool(self._take, sent)))
+                        taken = await run_in_threadpool(self._take, sent, read_as if isinstance(read_as, str) else "")
+                        arrived.append(vars(taken))
                     except UserError as error:
                         refused.append(str(error))
         await run_in_threadpool(self.store.reload)
         return JSONResponse({"arrived": arrived, "refused": refused}, 200 if arrived or not refused else 422)
 
-    def _take(self, sent: UploadFile) -> intake.Arrived:
+    def _take(self, sent: UploadFile, read_as: str) -> intake.Arrived:
         name = intake.safe_name(sent.filename or "")
-        handle, path = tempfile.mkstemp(suffix=Path(name).suffix, dir=self.store.folder / PRIVATE)
-        try:
-            with os.fdopen(handle, "wb") as file:
+        with tempfile.TemporaryDirectory(dir=self.store.folder / PRIVATE) as folder:
+            path = Path(folder) / name  # some formats have the photograph's name in that of the file
+            with path.open("wb") as file:
                 while chunk := sent.file.read(1024**2):
                     file.write(chunk)
-            return intake.receive(self.store, name, Path(path))
-        finally:
-            Path(path).unlink(missing_ok=True)
+            return intake.receive(self.store, path, read_as)
+
+    def export(self, request: Request) -> Response:
+        """What a file of the landmarks in another format is called, and what it does not hold."""
+        with tempfile.TemporaryDirectory() as folder:
+            path, remarks = exports.write(self.store, request.path_params["name"], Path(folder))
+            return _json({"file": path.name, "remarks": remarks})
+
+    def download_as(self, request: Request) -> Response:
+        """The landmarks as a file of another format."""
+        with tempfile.TemporaryDirectory() as folder:
+            path, _ = exports.write(self.store, request.path_params["name"], Path(folder))
+            headers = {"content-disposition": f"attachment; filename={path.name}", "cache-control": "no-store"}
+            return Response(path.read_bytes(), media_type="application/octet-stream", headers=headers)
 
     def download(self, request: Request) -> Response:
         """Landmarks, predictions, journal or report, as files."""
@@ -257,6 +286,9 @@ class Desk:
             Route(f"/api/small/{{what}}/{key}", self.small),
             Route("/api/training", self.training),
             Route("/api/findings", self.findings),
+            Route("/api/formats", self.formats),
+            Route("/api/export/{name}", self.export),
+            Route("/api/download/as/{name}", self.download_as),
             Route("/api/download/{what}", self.download),
             Route("/api/upload", self.upload, methods=["POST"]),
             _post("/api/edit", self.edit, _Change),

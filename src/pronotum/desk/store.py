@@ -10,19 +10,18 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
 from typing import Any, Literal
 
-import numpy as np
-
 from pronotum import images, schemes
 from pronotum.data import Catalogue, Problem
 from pronotum.desk.journal import Entry, Journal, sync_folder
+from pronotum.desk.specimens import Conflict, Specimen, agree, state_of
 from pronotum.desk.states import Edit, History, Refused, State, apply, same_points
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import tps
 from pronotum.landmarks import FloatArray, Landmarks, Scheme
 
@@ -32,60 +31,21 @@ PRIVATE = ".desk"
 _NOT_MANUAL = ("predictions.tps",)
 
 
-class Conflict(UserError):
-    """Another window, or another program, has changed the specimen meanwhile.
+@dataclass(frozen=True)
+class BroughtIn:
+    """What became of the records of another landmark file.
 
     Attributes:
-        specimen: as it is now.
+        taken: keys of the specimens that got landmarks.
+        left: the records that were left out, and why.
+        sent: the records whose landmarks are in the project, as they came.
+        here: the same as the project has them.
     """
 
-    def __init__(self, specimen: Specimen) -> None:
-        history = specimen.history
-        by = f" by {history.by}" if history.by else ""
-        super().__init__(specimen.key, found=f"changed meanwhile{by}", remedy="keep that, or put yours on top")
-        self.specimen = specimen
-
-
-@dataclass(frozen=True, eq=False)
-class Specimen:
-    """A photograph, or one of several specimens on it.
-
-    Attributes:
-        key: its name in the desk: the photograph's path in the project; ``#2`` and so on for further records of it.
-        photograph: the file.
-        image: what the landmark file calls the photograph.
-        size: width and height, px, after EXIF orientation.
-        history: what a person has said of it.
-        record: what the landmark file had; None = nothing.
-        id: its ID in the landmark file.
-    """
-
-    key: str
-    photograph: Path
-    image: str
-    size: tuple[int, int]
-    history: History = field(repr=False)
-    record: Landmarks | None = field(default=None, repr=False)
-    id: str = ""
-
-    @property
-    def state(self) -> State:
-        """What is said of it now."""
-        return self.history.state
-
-    @property
-    def name(self) -> str:
-        """What the landmark file's other readers call it (`landmarks.Landmarks.name`)."""
-        return Landmarks(self.state.points, image=self.image, id=self.id).name
-
-    def landmarks(self) -> Landmarks:
-        """What the landmark file is to hold."""
-        state = self.state
-        if self.record is None:
-            return Landmarks(state.points, image=self.image, id=self.id, scale=state.scale)
-        # A record without a single landmark of ours keeps its own number of lines (tpsUtil writes LM=0).
-        points = state.points if state.touched or len(self.record.points) > 0 else self.record.points
-        return replace(self.record, points=points, scale=state.scale, names=())
+    taken: tuple[str, ...]
+    left: tuple[Problem, ...]
+    sent: tuple[Landmarks, ...]
+    here: tuple[Landmarks, ...]
 
 
 @dataclass(frozen=True)
@@ -183,6 +143,31 @@ class Store:
         """Width and height, px, of the photograph a landmark file names; None = not known."""
         return self._catalogue.dimensions(image)
 
+    def match(self, record: Landmarks) -> str | Problem:
+        """The key of the specimen that a record is of, the first one of its photograph, or why there is none."""
+        found = self._catalogue.match(record.image, record.id)
+        if isinstance(found, str):
+            return Problem(record.name, found)
+        key = self._keys.get(found, "")
+        return key if key in self._specimens else Problem(record.name, "the photograph cannot be opened")
+
+    @property
+    def begun(self) -> bool:
+        """Whether there are landmarks, or a file of them."""
+        return self.file.exists() or any(one.state.touched for one in self)
+
+    @property
+    def declared(self) -> bool:
+        """Whether there is a scheme file."""
+        return (self.folder / schemes.NAME).exists()
+
+    def records(self) -> list[Landmarks]:
+        """What the landmark file is to hold, in its order."""
+        with self._lock:
+            known = {one.key: one.landmarks() for one in self if one.record is not None or one.state.touched}
+            found = (item if isinstance(item, Landmarks) else known.get(item) for item in self._order)
+            return [one for one in found if one is not None]
+
     @property
     def n_landmarks(self) -> int:
         """Number of landmarks that are digitised one by one; 0 = the scheme is not defined yet."""
@@ -236,31 +221,62 @@ class Store:
             specimen = self._current(key, revision)
             return self._keep(specimen, what, specimen.history.target(what).resized(self.n_landmarks))
 
-    def bring_in(self, records: Sequence[Landmarks]) -> tuple[list[str], list[Problem]]:
-        """Take over records of another landmark file for specimens without landmarks.
+    def begin(self, content: Path, scheme: Scheme | None = None) -> bool:
+        """Make a TPS file in `PRIVATE` the landmark file of a project without landmarks; False where it has some.
 
-        Returns:
-            keys of the specimens that got landmarks, and the records that were left out.
+        Args:
+            content: the file; is moved.
+            scheme: to be written beside it.
         """
-        taken, left = [], []
+        with self._lock:
+            self._look_outside()
+            if self.begun:
+                return False
+            if scheme is not None:
+                schemes.write(self.folder / schemes.NAME, scheme)
+            content.replace(self.file)
+            self.reload()
+            return True
+
+    def bring_in(self, records: Sequence[Landmarks]) -> BroughtIn:
+        """Take over records of another landmark file for specimens without landmarks, all of them or none.
+
+        Raises:
+            UserError: a record with more landmarks than the scheme has.
+        """
+        taken: dict[str, tuple[Landmarks, State]] = {}
+        left: list[Problem] = []
+        there: list[tuple[Landmarks, str]] = []
         with self._lock:
             self._look_outside()
             for record in records:
-                found = self._catalogue.match(record.image, record.id)
-                key = self._keys.get(found, "") if isinstance(found, Path) else ""
-                if isinstance(found, str) or not key:
-                    left.append(Problem(record.name, str(found) if isinstance(found, str) else "cannot be opened"))
+                key = self.match(record)
+                if isinstance(key, Problem):
+                    left.append(key)
                     continue
-                specimen, state = self._specimens[key], _state_of(record, self.n_landmarks)
-                if same_points(specimen.state.points, state.points):
+                specimen, state = self._specimens[key], state_of(record, self.n_landmarks)
+                if key in taken:
+                    left.append(Problem(record.name, "another specimen on the photograph; only the first was taken"))
                     continue
-                if specimen.state.touched:
-                    left.append(Problem(record.name, "has landmarks here already; yours were kept"))
-                    continue
-                self._keep(specimen, "import", state, save=False)
-                taken.append(key)
+                if not same_points(specimen.state.points, state.points):
+                    if specimen.state.touched:
+                        left.append(Problem(record.name, "has landmarks here already; yours were kept"))
+                        continue
+                    taken[key] = record, state
+                there.append((record, key))
+            for key, (record, state) in taken.items():
+                self._keep(self._with_record(self._specimens[key], record), "import", state, save=False)
             self._save()
-        return taken, left
+            here = tuple(self._specimens[key].landmarks() for _, key in there)
+        return BroughtIn(tuple(taken), tuple(left), tuple(record for record, _ in there), here)
+
+    def _with_record(self, specimen: Specimen, record: Landmarks) -> Specimen:
+        """A specimen the landmark file has nothing of, with what a record from elsewhere holds beside landmarks."""
+        if specimen.record is not None:
+            return specimen
+        taken = {item.id for item in self._order if isinstance(item, Landmarks)} | {one.id for one in self}
+        own = record.id if record.id and record.id not in taken else self._free_id()
+        return replace(specimen, record=replace(record, image=specimen.image, id=own), id=own)
 
     def set_scheme(self, scheme: Scheme) -> None:
         """Take another scheme: other names or pairs, or more landmarks; fewer only while nothing is digitised.
@@ -274,7 +290,7 @@ class Store:
             if n < n_before and any(one.state.touched for one in self):
                 raise Refused(
                     "scheme",
-                    found=f"{n} landmarks, and specimens with {n_before}",
+                    found=f"{counted(n, 'landmark')}, and specimens with {n_before}",
                     expected=f"at least {n_before}",
                     remedy="keep the landmark, and mark it as missing where you do not want it",
                 )
@@ -333,12 +349,7 @@ class Store:
 
     def _save(self) -> None:
         """Put everything into the landmark file. Where that fails the journal has it: `trouble` says so."""
-        written = []
-        for item in self._order:
-            if isinstance(item, Landmarks):
-                written.append(item)
-            elif self._specimens[item].record is not None or self._specimens[item].state.touched:
-                written.append(self._specimens[item].landmarks())
+        written = self.records()
         sizes = {one.image: one.size for one in self}
         try:
             if written:
@@ -404,7 +415,7 @@ class Store:
                 order.append(record)
                 continue
             key = _free_key(keys[path], specimens)
-            state = _state_of(record, scheme.n_fixed, f"{self.file.name}, {record.name}")
+            state = state_of(record, scheme.n_fixed, f"{self.file.name}, {record.name}")
             specimens[key] = Specimen(key, path, record.image, size, History(state), record, record.id)
             order.append(key)
         for key, path in found.photographs.items():
@@ -435,9 +446,9 @@ class Store:
             known = replace(known, state=told)
             chain = [entry for entry in pending if entry.specimen == key]
             states = [State.from_plain(plain) for entry in chain for plain in (entry.before, entry.after)]
-            if _agree(specimen, in_file, told):
+            if agree(specimen, in_file, told):
                 self._specimens[key] = replace(specimen, history=known)
-            elif any(_agree(specimen, in_file, state.resized(self.n_landmarks)) for state in states):
+            elif any(agree(specimen, in_file, state.resized(self.n_landmarks)) for state in states):
                 changed = replace(specimen, history=known)
                 self._specimens[key] = replace(changed, id=changed.id or self._free_id())
                 if key not in self._order:
@@ -492,31 +503,6 @@ def _free_key(key: str, taken: Mapping[str, Specimen]) -> str:
         number += 1
         free = f"{key}#{number}"
     return free
-
-
-def _state_of(record: Landmarks, n_landmarks: int, where: str = "") -> State:
-    """What a landmark file says: landmarks that a person placed elsewhere are accepted.
-
-    Raises:
-        UserError: more landmarks than the scheme has.
-    """
-    n = record.n_landmarks
-    if n > n_landmarks:
-        raise UserError(
-            where or record.name,
-            found=f"{n} landmarks",
-            expected=f"{n_landmarks} as in the scheme",
-            remedy="name the others in scheme.toml, or mend the record",
-        )
-    missing = frozenset(int(k) for k in np.flatnonzero(~record.present))
-    return State(record.points, missing, bool(record.present.any()), record.scale).resized(n_landmarks)
-
-
-def _agree(specimen: Specimen, in_file: State, told: State) -> bool:
-    """Whether a landmark file holds a state; a specimen without record has an untouched one."""
-    if specimen.record is None:
-        return not told.touched
-    return same_points(in_file.points, told.points) and in_file.scale == told.scale
 
 
 def _histories(entries: Sequence[Entry]) -> dict[str, History]:

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from pronotum import schemes
+from pronotum import formats as known_formats
+from pronotum.conversion import PARTS
 from pronotum.desk import corrections, order
 from pronotum.desk.answers import Answer
 from pronotum.desk.retraining import Trainings
-from pronotum.desk.store import Specimen, Store
+from pronotum.desk.specimens import Specimen
+from pronotum.desk.store import Store
 from pronotum.desk.tiles import SIDE, level_sizes
 from pronotum.landmarks import FloatArray
 from pronotum.morphometrics.superimposition import mean_shape
@@ -46,7 +48,7 @@ def project(store: Store, trainings: Trainings, declared: Project) -> dict[str, 
             "mirror": scheme.mirror,
             "curves": [curve.name for curve in scheme.curves],
             "reference": scheme.reference,
-            "declared": (store.folder / schemes.NAME).exists(),
+            "declared": store.declared,
         },
         "fixed": any(one.state.touched for one in store),
         "mean": _plain(mean_of(store)),
@@ -60,6 +62,25 @@ def project(store: Store, trainings: Trainings, declared: Project) -> dict[str, 
         "unit": declared.units,
         "settings": declared.desk.model_dump(mode="json"),
     }
+
+
+def formats() -> list[dict[str, Any]]:
+    """A row per format of landmark files, and what one of them cannot hold."""
+    rows = []
+    for kind in known_formats.table().values():
+        held = kind.keeps | ({"image"} if "label" in kind.keeps else set())
+        lacks = [called for part, called in PARTS.items() if part not in held and part != "label"]
+        rows.append(
+            {
+                "name": kind.name,
+                "suffixes": list(kind.suffixes),
+                "sure": kind.recognises is None,
+                "writes": kind.write is not None,
+                "files": kind.file_name is not None,
+                "lacks": lacks,
+            }
+        )
+    return rows
 
 
 def mean_of(store: Store) -> FloatArray | None:

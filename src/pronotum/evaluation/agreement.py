@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.evaluation.correlation import coordinate_r2, explained_variance, pearson, r2
 from pronotum.evaluation.distances import Scales, distances, summary
 from pronotum.landmarks import FloatArray
@@ -208,7 +208,7 @@ def _require_usable(
         )
         raise UserError("agreement", found=found, expected="the same specimens and landmarks in both sets")
     if len(manual) < LEAST:
-        raise UserError("agreement", found=f"{len(manual)} specimens", expected=f"at least {LEAST}")
+        raise UserError("agreement", found=counted(len(manual), "specimen"), expected=f"at least {LEAST}")
     several = (~np.isnan(manual[..., 0])).sum(1) > 1
     flat = np.flatnonzero(several & (np.nan_to_num(centroid_size(manual)) <= 0))
     if flat.size:

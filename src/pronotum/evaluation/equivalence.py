@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.landmarks import FloatArray
 
 ALPHA = 0.05
@@ -212,7 +212,7 @@ def _margins(values: FloatArray, margin: float | FloatArray, landmarks: Sequence
     if not (np.isfinite(margins) & (margins > 0)).all():
         raise UserError("equivalence", found=f"a margin of {margins.min():g}", expected="margins above 0")
     if n < LEAST:
-        raise UserError("equivalence", found=f"{n} specimens", expected=f"at least {LEAST}")
+        raise UserError("equivalence", found=counted(n, "specimen"), expected=f"at least {LEAST}")
     return np.broadcast_to(margins, n_landmarks)
 
 

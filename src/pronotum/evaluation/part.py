@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pronotum.errors import UserError, did_you_mean
+from pronotum.errors import UserError, counted, did_you_mean
 from pronotum.evaluation.bootstrap import column_means
 from pronotum.evaluation.correlation import mean_position
 from pronotum.evaluation.distances import distances
@@ -234,7 +234,8 @@ def _stack(where: str, order: Sequence[str], found: Mapping[str, Landmarks], n_l
     if lacking or extra:
         raise UserError(
             where,
-            found=f"{len(lacking)} specimens missing, {len(extra)} too many: {', '.join([*lacking, *extra][:5])}",
+            found=f"{counted(len(lacking), 'specimen')} missing, {len(extra)} too many: "
+            + ", ".join([*lacking, *extra][:5]),
             expected="the specimens of the manual file",
             remedy="compare the identities of both files",
         )
@@ -242,7 +243,7 @@ def _stack(where: str, order: Sequence[str], found: Mapping[str, Landmarks], n_l
     if other is not None:
         raise UserError(
             f"{where}: {other.name}",
-            found=f"{other.n_landmarks} landmarks",
+            found=counted(other.n_landmarks, "landmark"),
             expected=str(n_landmarks),
             remedy="compare files of one scheme",
         )

@@ -19,7 +19,7 @@ import numpy as np
 
 from pronotum import images
 from pronotum.data import Catalogue, Dataset
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.evaluation.rounds import Plan, key
 from pronotum.formats import ebnet_csv
 from pronotum.formats.ebnet_csv import Row
@@ -154,7 +154,7 @@ def _check_numbers(files: Sequence[_File]) -> None:
         if own != n_landmarks:
             raise UserError(
                 f"{file.path}:1",
-                found=f"{own} landmarks",
+                found=counted(own, "landmark"),
                 expected=f"{n_landmarks} as in {first.path.name}",
                 remedy="keep files of one part in a folder",
             )
@@ -255,7 +255,7 @@ def _check_frame(folder: Path, points: FloatArray, sizes: FloatArray, names: Seq
         width, height = sizes[outside[0]]
         raise UserError(
             folder,
-            found=f"{outside.size} specimens with landmarks outside their picture, "
+            found=f"{counted(outside.size, 'specimen')} with landmarks outside their picture, "
             f"the first on {names[outside[0]]} ({width}x{height})",
             expected="coordinates in px of that picture",
             remedy=remedy,

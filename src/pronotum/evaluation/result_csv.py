@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.evaluation.part import FINE_TUNED, SCRATCH, Part
 from pronotum.evaluation.rounds import key
 from pronotum.formats import csv_rows
@@ -104,7 +104,7 @@ def _part(path: Path, name: str, columns: Mapping[str, tuple[str, str]], unit: s
         if len(rows) < n_landmarks:
             raise UserError(
                 table.where(last[one]),
-                found=f"only {len(rows)} landmarks of specimen {written[one]}",
+                found=f"only {counted(len(rows), 'landmark')} of specimen {written[one]}",
                 expected=f"{n_landmarks} as in the others",
                 remedy="add the rows that are missing",
             )

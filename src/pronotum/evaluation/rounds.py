@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.evaluation.folds import grouped_folds
 
 PAPER_SIZES = {"pronotum": 33, "elytra": 33, "head": 33, "mandible_right": 30, "mandible_left": 26}
@@ -163,7 +163,7 @@ def contiguous(specimens: Sequence[str], size: int) -> Plan:
     if not 1 <= size < len(unique):
         raise UserError(
             "rounds",
-            found=f"{size} test specimens per round of {len(unique)} specimens",
+            found=f"{counted(size, 'test specimen')} per round of {counted(len(unique), 'specimen')}",
             expected=f"1 to {len(unique) - 1}" if len(unique) > 1 else "two specimens or more",
             remedy="choose another size, or add specimens",
         )
@@ -197,7 +197,7 @@ def shuffled(
     if alone:
         raise UserError(
             "groups",
-            found=f"{len(alone)} specimens without a group: {_few(alone)}",
+            found=f"{counted(len(alone), 'specimen')} without a group: {_few(alone)}",
             expected="a group for each specimen",
             remedy="add them, with their own identity as group if they belong to none",
         )

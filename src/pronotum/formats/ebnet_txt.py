@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from pronotum import files
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats.encoding import decode, split_lines
 from pronotum.formats.tps_record import NOT_A_NUMBER, NUMBER
 from pronotum.geometry import PAPER_FRAME
@@ -57,7 +57,7 @@ def read_answers(path: Path, asked: Sequence[Landmarks], frame: tuple[int, int] 
     broken = [(line, before) for line, before in starts if before % n_landmarks]
     if broken:
         line, before = broken[0]
-        found = f"a blank line after {before % n_landmarks} landmarks of image {before // n_landmarks + 1}"
+        found = f"a blank line after {counted(before % n_landmarks, 'landmark')} of image {before // n_landmarks + 1}"
         raise UserError(f"{path}:{line}", found=found, expected=f"{n_landmarks} lines per image")
     half = np.array(frame) / 2
     answers = (points * half + half).reshape(len(asked), n_landmarks, 2)

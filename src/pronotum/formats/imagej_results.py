@@ -33,7 +33,7 @@ from pathlib import Path
 import numpy as np
 
 from pronotum import files
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import Format, Sizes, csv_rows, height_of, size_of, specimen_rows
 from pronotum.formats.csv_rows import MISSING
 from pronotum.formats.imagej_roi import AUTOMATIC
@@ -249,7 +249,7 @@ def _label(specimen: Landmarks, *, alone: bool) -> str:
         expected = "one without colons, line breaks and outer blanks"
         raise UserError(repr(specimen.name), found=found, expected=expected, remedy="rename it")
     if specimen.n_landmarks < (1 if alone and not identity else 2):
-        found = f"{specimen.n_landmarks} landmarks"
+        found = counted(specimen.n_landmarks, "landmark")
         expected = "at least one, or two where the specimen has an ID or shares its photograph"
         raise UserError(specimen.name, found=found, expected=expected)
     if np.isinf(specimen.points).any():

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from pronotum import files
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import Format, Sizes, coordinate_columns, csv_rows, specimen_rows
 from pronotum.landmarks import FloatArray, Landmarks
 
@@ -92,7 +92,7 @@ def _specimens(
             raise UserError(
                 where,
                 found=f"{_name(image, identity)} {'with' if first in own else 'without'} landmark {first}",
-                expected=f"the {len(given)} landmarks of the first specimen",
+                expected=f"the {counted(len(given), 'landmark')} of the first specimen",
                 remedy="add what is missing; leave x and y empty for a landmark that cannot be seen",
             )
         points: list[FloatArray] = []

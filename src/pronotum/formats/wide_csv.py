@@ -8,8 +8,9 @@ Frame of the file: px, and from which edge y counts cannot be seen. Tables with 
 geomorph's and ml-morph's input count from the bottom, as tpsDig does; ml-morph's output and a fork's input from the
 top. A wrong guess would mirror every specimen, so the table has to say: a column ``origin`` with ``bottom-left`` (then
 y = H - y_file, as in TPS) or ``top-left`` ((0, 0) is the centre of the top-left pixel, as here). `save` writes
-bottom-left: the numbers that the TPS file has, so that in R both may be used together. Only tables with a column
-``box_top``, which ml-morph writes from dlib's answers, count from the top without saying so.
+bottom-left: the numbers that the TPS file has, so that in R both may be used together; and top-left where that takes
+heights of photographs that are not known. Only tables with a column ``box_top``, which ml-morph writes from dlib's
+answers, count from the top without saying so.
 
 Missing is an empty cell or NA; -1 is a number.
 
@@ -23,6 +24,8 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from pronotum import files
 from pronotum.errors import UserError
@@ -121,8 +124,8 @@ def _counts_from_bottom(cell: str, where: str) -> bool:
 def save(path: Path, specimens: Sequence[Landmarks], sizes: Sizes = None) -> None:
     """Write the columns image, id, scale, origin and X1, Y1, X2, Y2 ..., or apex.X, apex.Y ... for names, in one step.
 
-    Numbers are written to a millionth of a px, y from the bottom edge; missing landmarks as empty cells. In R:
-    ``arrayspecs(table[, -(1:4)], K, 2)``.
+    Numbers are written to a millionth of a px, y from the bottom edge, or from the top edge in the whole table where a
+    height is needed and not known; missing landmarks as empty cells. In R: ``arrayspecs(table[, -(1:4)], K, 2)``.
 
     Args:
         path: CSV file; replaced where it exists.
@@ -130,19 +133,27 @@ def save(path: Path, specimens: Sequence[Landmarks], sizes: Sizes = None) -> Non
         sizes: sizes of the photographs in px after EXIF orientation.
 
     Raises:
-        UserError: no specimens, different landmarks, a specimen twice or without a name, a photograph whose height is
-            needed and unknown, an infinite coordinate, a name that the table cannot hold.
+        UserError: no specimens, different landmarks, a specimen twice or without a name, specimens of which only one
+            edge or the other can be counted from, an infinite coordinate, a name that the table cannot hold.
     """
     n_landmarks, names = specimen_rows.shared_landmarks(path, specimens)
     specimen_rows.once(path, specimens)
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow([*KEYS, *coordinate_columns.titles(names, n_landmarks)])
+    origin = _origin(specimens, sizes)
     for specimen in specimens:
-        points = specimen_rows.rising(specimen, sizes, "this table")
+        points = specimen.points if origin == TOP else specimen_rows.rising(specimen, sizes, "this table")
         scale = "" if specimen.scale is None else repr(specimen.scale)
-        rows.writerow([specimen.image, specimen.id, scale, BOTTOM, *map(specimen_rows.cell, points.ravel())])
+        rows.writerow([specimen.image, specimen.id, scale, origin, *map(specimen_rows.cell, points.ravel())])
     files.write_text(path, text.getvalue())
+
+
+def _origin(specimens: Sequence[Landmarks], sizes: Sizes) -> str:
+    """The edge that all rows can be counted from: the bottom one, unless heights are needed and not known."""
+    unknown = [one for one in specimens if height_of(one.image, one.id, sizes) is None]
+    y = np.concatenate([one.points[one.present, 1] for one in unknown] or [np.zeros(0)])
+    return TOP if y.size and y.max() > 0 and y.min() >= -0.5 else BOTTOM
 
 
 def recognises(path: Path) -> bool:

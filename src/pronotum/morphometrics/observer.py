@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.landmarks import FloatArray
 from pronotum.morphometrics.superimposition import centroid_size
 
@@ -181,7 +181,7 @@ def measurement_error(shapes: FloatArray, specimens: Sequence[Hashable]) -> Meas
     ]
     repeated = [members for members in repeated if len(members) > 1]
     if len(repeated) < 3:
-        found = f"{len(repeated)} specimens with two complete digitisations"
+        found = f"{counted(len(repeated), 'specimen')} with two complete digitisations"
         raise UserError("measurement error", found=found, expected="at least 3")
     rows = [row for members in repeated for row in members]
     if (centroid_size(shapes[rows]) <= 1e-9).any():
@@ -214,7 +214,7 @@ def _repeated(points: FloatArray, specimens: Sequence[Hashable], observers: Sequ
         members.setdefault(specimen, []).append(row)
     repeated = [rows for rows in members.values() if len(rows) > 1]
     if not repeated:
-        found = f"{len(members)} specimens, none digitised twice"
+        found = f"{counted(len(members), 'specimen')}, none digitised twice"
         raise UserError("human error", found=found, remedy="digitise 20 to 30 of them again, days later")
     return repeated
 

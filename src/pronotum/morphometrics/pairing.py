@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.landmarks import FloatArray
 from pronotum.morphometrics.procrustes import Aligned, project
 from pronotum.morphometrics.superimposition import centroid_size
@@ -58,7 +58,7 @@ def complete_pairs(manual: FloatArray, predicted: FloatArray, statistic: str) ->
     used: NDArray[np.bool_] = np.isfinite(np.concatenate([manual, predicted], axis=1)).all((1, 2))
     n, n_landmarks = int(used.sum()), manual.shape[1]
     if n < LEAST or n_landmarks < LEAST:
-        found = f"{n} of {len(used)} specimens with all {n_landmarks} landmarks in both sets"
+        found = f"{n} of {counted(len(used), 'specimen')} with all {counted(n_landmarks, 'landmark')} in both sets"
         raise UserError(statistic, found=found, expected=f"at least {LEAST} specimens and {LEAST} landmarks")
     pairs = Pairs(manual[used], predicted[used], used)
     for name, points in (("manual", pairs.manual), ("predicted", pairs.predicted)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.landmarks import FloatArray
 from pronotum.morphometrics.superimposition import centroid_size
 
@@ -86,7 +86,7 @@ def _real(points: NDArray[np.complex128]) -> FloatArray:
 def _require_usable(points: FloatArray, names: tuple[str, ...]) -> None:
     n, n_landmarks = points.shape[:2]
     if n < 2 or n_landmarks < 3:
-        found = f"{n} specimens with {n_landmarks} landmarks"
+        found = f"{counted(n, 'specimen')} with {counted(n_landmarks, 'landmark')}"
         raise UserError("superimposition", found=found, expected="at least 2 specimens and 3 landmarks")
     called = names or tuple(f"specimen {number}" for number in range(1, n + 1))
     incomplete = np.flatnonzero(~np.isfinite(points).all((1, 2)))

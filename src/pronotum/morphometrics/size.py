@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.landmarks import FloatArray
 from pronotum.morphometrics.bivariate import moments, resampled_moments
 from pronotum.morphometrics.pairing import LEAST
@@ -124,7 +124,7 @@ def _usable(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         raise UserError("centroid size", found=found, expected="the same specimens in both sets")
     known = np.isfinite(x) & np.isfinite(y)
     if known.sum() < LEAST:
-        found = f"{int(known.sum())} specimens with a size in both sets"
+        found = f"{counted(int(known.sum()), 'specimen')} with a size in both sets"
         raise UserError("centroid size", found=found, expected=f"at least {LEAST}")
     for name, sizes in (("manual", x), ("predicted", y)):
         flat = np.flatnonzero(known & (sizes <= 0))

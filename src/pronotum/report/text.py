@@ -11,6 +11,7 @@ import numpy as np
 from pronotum.data import Dataset, Problem
 from pronotum.doctor import shapes
 from pronotum.doctor.finding import KINDS
+from pronotum.errors import counted
 from pronotum.evaluation.verdict import Verdict
 from pronotum.morphometrics.superimposition import centroid_size
 
@@ -93,9 +94,12 @@ def data_text(summary: Mapping[str, Any]) -> str:
     shown = ", ".join(f"{width}x{height}" for width, height in sizes[:4]) + (" ..." if len(sizes) > 4 else "")
     n = summary["specimens"]
     lines = [
-        f"{n} specimens on {summary['photographs']} photographs ({shown} px), {summary['landmarks']} landmarks each"
+        f"{counted(n, 'specimen')} on {counted(summary['photographs'], 'photograph')} ({shown} px), "
+        f"{counted(summary['landmarks'], 'landmark')} each"
         + (
-            f", {summary['semilandmarks']} of them on {_count(summary['curves'], 'curve')}" if summary["curves"] else ""
+            f", {summary['semilandmarks']} of them on {counted(summary['curves'], 'curve')}"
+            if summary["curves"]
+            else ""
         ),
         f"missing landmarks: {summary['missing_landmarks']}",
         f"scale: in {summary['with_scale']} of {n} records"
@@ -118,7 +122,7 @@ def data_text(summary: Mapping[str, Any]) -> str:
     if summary["outside_photograph"]:
         names = summary["outside_photograph"]
         listed = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
-        lines.append(f"WARNING: landmarks outside the photograph in {len(names)} specimens: {listed}")
+        lines.append(f"WARNING: landmarks outside the photograph in {counted(len(names), 'specimen')}: {listed}")
     return "\n".join(lines)
 
 
@@ -150,10 +154,6 @@ def verdict_text(verdict: Verdict) -> str:
         more = f" and {len(verdict.review) - 12} more" if len(verdict.review) > 12 else ""
         lines.append(f"look at: {', '.join(verdict.review[:12])}{more}")
     return "\n".join(lines)
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def _number(value: float | None, width: int) -> str:

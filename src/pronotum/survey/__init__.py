@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pronotum import provenance
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.files import replacing, sweep, write_text
 from pronotum.formats.predictions import missing_style
 from pronotum.landmarking import known
@@ -94,7 +94,10 @@ def survey(
     claim(out / DESCRIPTION, {"model": digest, "sources": list(sources), **same}, "a survey")
     sweep(out)
     listed = listing.write(
-        sources, out, column=options.column, on_photographs=lambda n: on_share(0.0, f"listing: {n} photographs")
+        sources,
+        out,
+        column=options.column,
+        on_photographs=lambda n: on_share(0.0, f"listing: {counted(n, 'photograph')}"),
     )
     settings = Settings(file, digest, options.device, options.strict, options.scale, options.missing)
     size, n = options.shard, listed.photographs
@@ -112,7 +115,7 @@ def survey(
             counts.add(done)
             rows.writerows(table.bad(one.specimens) if done.bad else ())
     if counts.photographs != listed.photographs:
-        found = f"{counts.photographs} photographs, {listed.photographs} listed"
+        found = f"{counted(counts.photographs, 'photograph')}, {listed.photographs} listed"
         raise UserError(out, found=found, remedy="somebody has changed files in it: begin anew in another folder")
     summary = {"listed": asdict(listed), **asdict(counts), "judged": judged}
     write_text(out / SUMMARY, json.dumps(summary, indent=2) + "\n")

@@ -13,7 +13,7 @@ import torch
 
 from pronotum import inference, pictures, poses, preparation, ranks, training
 from pronotum.data import Dataset, Problem
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.evaluation import domain
 from pronotum.evaluation.folds import hold_out
 from pronotum.files import sweep
@@ -285,7 +285,8 @@ def require_enough(usable: Sequence[int], data: Dataset, least: int, failed: Seq
     if len(usable) < least:
         raise UserError(
             data.source[0],
-            found=f"{len(usable)} specimens with readable photographs" + (f" ({failed[0]}; ...)" if failed else ""),
+            found=f"{counted(len(usable), 'specimen')} with readable photographs"
+            + (f" ({failed[0]}; ...)" if failed else ""),
             expected=f"at least {least}" + (", better 30" if least > 1 else ""),
             remedy="digitise more, or see pronotum check",
         )
@@ -299,7 +300,7 @@ def require_landmarks(points: FloatArray, data: Dataset) -> None:
         which = f"landmark{'s' if lacking.size > 1 else ''} {', '.join(names)}"
         raise UserError(
             data.source[0],
-            found=f"{which} missing in all {len(points)} specimens to learn from",
+            found=f"{which} missing in all {counted(len(points), 'specimen')} to learn from",
             expected="some specimens that have each landmark",
             remedy="digitise more, or leave the landmark out of the file and the scheme",
         )

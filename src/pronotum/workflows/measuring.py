@@ -11,7 +11,7 @@ import numpy as np
 
 from pronotum import inference
 from pronotum.data import Dataset, Problem
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.evaluation import distances as dist
 from pronotum.evaluation.calibration import Certainty
 from pronotum.landmarks import FloatArray, Scheme
@@ -90,7 +90,7 @@ def evaluate(
     if data.scheme.n_landmarks != model.scheme.n_landmarks:
         raise UserError(
             data.source[0],
-            found=f"{data.scheme.n_landmarks} landmarks per specimen",
+            found=f"{counted(data.scheme.n_landmarks, 'landmark')} per specimen",
             expected=f"{model.scheme.n_landmarks} as in {run}",
             remedy="evaluate on data with the scheme the model was trained on",
         )
@@ -183,9 +183,9 @@ def remarks(evaluation: Evaluation) -> list[str]:
     said = []
     if evaluation.seen:
         said.append(
-            f"The model has learnt from {len(evaluation.seen)} of these {len(evaluation.data)} specimens: for them the "
-            "errors say how well it remembers, not how well it works on new photographs. Evaluate on specimens it has "
-            "never seen."
+            f"The model has learnt from {len(evaluation.seen)} of these {counted(len(evaluation.data), 'specimen')}: "
+            "for them the errors say how well it remembers, not how well it works on new photographs. Evaluate on "
+            "specimens it has never seen."
         )
     if evaluation.data.scheme.curves:
         names = evaluation.data.scheme.names[evaluation.data.scheme.n_fixed :]
@@ -197,8 +197,8 @@ def remarks(evaluation: Evaluation) -> list[str]:
         total = int((~np.isnan(evaluation.data.points).any(-1)).sum())
         none = int(np.isnan(evaluation.predicted).any(-1).all(-1).sum())
         said.append(
-            f"{evaluation.n_not_placed} of {total} landmarks were not placed, among them all of {none} specimens: the "
-            "errors are those of the others, the mean shape's are those of all."
+            f"{evaluation.n_not_placed} of {total} landmarks were not placed, among them all of "
+            f"{counted(none, 'specimen')}: the errors are those of the others, the mean shape's are those of all."
         )
     n, n_scaled = len(evaluation.data), sum(scale is not None for scale in evaluation.data.scales)
     if 0 < n_scaled < n:

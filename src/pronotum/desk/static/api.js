@@ -45,10 +45,11 @@ export function post(path, body = {}) {
   );
 }
 
-export function upload(file, onShare) {
+export function upload(file, onShare, format = "") {
   return new Promise((resolve, reject) => {
     const form = new FormData();
     form.append("file", file, file.name);
+    if (format) form.append("format", format);
     const request = new XMLHttpRequest();
     request.open("POST", "/api/upload");
     request.upload.addEventListener("progress", (event) => onShare(event.loaded / event.total));

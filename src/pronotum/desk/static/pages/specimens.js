@@ -14,7 +14,7 @@ export default async function page(place, desk) {
   say("");
   if (!specimens.length) {
     place.append(
-      h("section", { class: "empty" }, h("h2", {}, "No photographs yet"), h("p", {}, "Drop JPEG, PNG or TIFF photographs of your specimens into the project; landmarks in a TPS file are welcome too."), h("a", { class: "button primary", href: "#/files" }, "Add photographs")),
+      h("section", { class: "empty" }, h("h2", {}, "No photographs yet"), h("p", {}, "Drop JPEG, PNG or TIFF photographs of your specimens into the project; a landmark file, of whatever program, is welcome too."), h("a", { class: "button primary", href: "#/files" }, "Add photographs")),
     );
     return;
   }
