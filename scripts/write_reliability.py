@@ -49,8 +49,8 @@ machine gives the same bits.""",
     ),
     "test_supply_chain": (
         "Supply chain",
-        """What a release is made of. `scripts/release_check` builds it twice to the same bytes, lists what is in it, and
-runs the fast tests with the newest versions (`constraints/newest.txt`) and the lowest (`constraints/lowest.txt`).""",
+        """What a release is made of. `scripts/release_check` builds it twice to the same bytes, lists what is in it
+and runs the fast tests with the newest and the lowest versions (`constraints/`).""",
     ),
 }
 LIMITS = """## What this does not show

@@ -18,14 +18,17 @@ class Impatient(H11Protocol):
     waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Somebody has called."""
         super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn says Transport, as it always is
         self.watch(True)
 
     def data_received(self, data: bytes) -> None:
+        """The next piece of a request; uvicorn reads it."""
         super().data_received(data)
         self.watch(self.conn.their_state is h11.IDLE)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody is there any more."""
         super().connection_lost(exc)
         self.watch(False)
 
