@@ -47,7 +47,11 @@ of its own, so that a crash would be seen. Real photographs are among them where
         """Degenerate data and settings: a right result, or one line that says what is wrong. The same seed on the same
 machine gives the same bits.""",
     ),
-    "test_supply_chain": ("Supply chain", "What a release is made of; see also `scripts/release_check`."),
+    "test_supply_chain": (
+        "Supply chain",
+        """What a release is made of. `scripts/release_check` builds it twice to the same bytes, lists what is in it
+and runs the fast tests with the newest and the lowest versions (`constraints/`).""",
+    ),
 }
 LIMITS = """## What this does not show
 

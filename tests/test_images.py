@@ -513,6 +513,7 @@ def test_threads_leave_the_process_as_it_was(tmp_path):
     assert filters == list(warnings.filters)
 
 
+@pytest.mark.filterwarnings("error")  # whatever the command line says
 def test_the_first_thread_to_end_takes_nothing_from_the_others():
     before = Image.MAX_IMAGE_PIXELS
     with images._calm:

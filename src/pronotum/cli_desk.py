@@ -87,12 +87,10 @@ def prepare(
 
 def serve(opened: Desk, gate: Gate, listening: socket.socket) -> None:
     """Answer until somebody ends it."""
-    import uvicorn
-
     from pronotum.desk.server import application
+    from pronotum.desk.serving import server
 
-    config = uvicorn.Config(application(opened, gate), log_level="warning", server_header=False)
-    uvicorn.Server(config).run(sockets=[listening])
+    server(application(opened, gate)).run(sockets=[listening])
 
 
 def _listen(host: str, port: int | None) -> socket.socket:

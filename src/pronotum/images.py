@@ -276,21 +276,27 @@ def _by_tifffile(path: Path) -> Iterator[_Stored]:
             found="a TIFF that Pillow cannot read (16-bit colour, a rare compression, or damaged)",
             remedy="pip install pronotum[tiff], or save it with 8 bits",
         ) from None
-    with tifffile.TiffFile(path) as tiff:
-        page: Any = tiff.pages[0]
-        full = (int(page.imagewidth), int(page.imagelength))
-        tag = page.tags.get(ExifTags.Base.Orientation)
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            yield _of_page(tiff.pages[0])
+    except tifffile.TiffFileError as error:  # a ValueError of its own since 2025.9.20
+        raise ValueError(str(error)) from error
 
-        def decode(_: tuple[int, int]) -> tuple[Image.Image, _Box]:
-            if math.prod(page.shape) > MAX_SAMPLES * full[0] * full[1]:
-                raise ValueError(f"pixels of {math.prod(page.shape) // (full[0] * full[1])} numbers")
-            if int(page.photometric) not in (0, 1, 2):
-                raise ValueError(f"colours coded as {page.photometric!s}; save it as 8-bit RGB")
-            values = _plane(page.asarray(), page.axes)
-            eight = values if values.dtype == np.uint8 else _stretch(values, int(page.photometric) == 0)
-            return Image.fromarray(np.ascontiguousarray(eight)).convert("RGB"), (0, 0, *full)
 
-        yield _Stored(full, _TURNS.get(tag.value) if tag else None, decode)
+def _of_page(page: Any) -> _Stored:
+    full = (int(page.imagewidth), int(page.imagelength))
+    tag = page.tags.get(ExifTags.Base.Orientation)
+
+    def decode(_: tuple[int, int]) -> tuple[Image.Image, _Box]:
+        if math.prod(page.shape) > MAX_SAMPLES * full[0] * full[1]:
+            raise ValueError(f"pixels of {math.prod(page.shape) // (full[0] * full[1])} numbers")
+        if int(page.photometric) not in (0, 1, 2):
+            raise ValueError(f"colours coded as {page.photometric!s}; save it as 8-bit RGB")
+        values = _plane(page.asarray(), page.axes)
+        eight = values if values.dtype == np.uint8 else _stretch(values, int(page.photometric) == 0)
+        return Image.fromarray(np.ascontiguousarray(eight)).convert("RGB"), (0, 0, *full)
+
+    return _Stored(full, _TURNS.get(tag.value) if tag else None, decode)
 
 
 def _plane(values: NDArray[Any], axes: str) -> NDArray[Any]:

@@ -10,6 +10,7 @@ import shutil
 import socket
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,12 +25,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from PIL import Image
 
 pytest.importorskip("starlette", reason="the desk needs pronotum[web]")
-import uvicorn
 from starlette.testclient import TestClient
 
 from pronotum.desk import security
 from pronotum.desk.security import Gate
 from pronotum.desk.server import Desk, application
+from pronotum.desk.serving import server
 from pronotum.desk.store import Store
 from pronotum.formats import tps
 from pronotum.landmarks import Landmarks
@@ -61,8 +62,7 @@ class Served:
         self.listening.listen(256)  # who asks before the server is ready waits for it
         self.port = self.listening.getsockname()[1]
         self.gate = Gate(port=self.port, token="secret", max_bytes=2_000_000)
-        config = uvicorn.Config(application(self.desk, self.gate), log_level="error", lifespan="off")
-        self.server = uvicorn.Server(config)
+        self.server = server(application(self.desk, self.gate))
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listening]})
         self.thread.start()
         self.headers = {
@@ -94,7 +94,6 @@ class Served:
     def close(self) -> None:
         self.server.should_exit = True
         self.thread.join(60)
-        self.desk.close()
         self.listening.close()
 
 
@@ -197,21 +196,64 @@ def test_uploads_without_end_are_cut_off(served, note):
 
 
 @pytest.mark.finding("A client that began a request and never ended it kept its place in the desk for ever.")
-def test_slow_clients_keep_nobody_waiting(served, note, monkeypatch):
+def test_slow_clients_keep_nobody_waiting_and_lose_their_place(served, note, monkeypatch):
     monkeypatch.setattr(security, "PATIENCE_SECONDS", 1.0)
     head = "".join(f"{name}: {value}\r\n" for name, value in served.headers.items())
-    begun = f"POST /api/edit HTTP/1.1\r\n{head}content-length: 100\r\n\r\n{{".encode()
+    in_body = f"POST /api/edit HTTP/1.1\r\n{head}content-length: 100\r\n\r\n{{".encode()
+    answered = f"GET /api/project HTTP/1.1\r\n{head}\r\n".encode()
+    beginnings = {
+        "in the body": in_body,
+        "in the head": b"GET / HTTP/1.1\r\nho",
+        "in the head of the second request": answered,
+        "before the first byte": b"",
+        "a byte at a time": b"GET / HT",
+    }
     with contextlib.ExitStack() as stack:
-        slow = [
-            stack.enter_context(socket.create_connection(("127.0.0.1", served.port), timeout=120)) for _ in range(50)
-        ]
-        for number, connection in enumerate(slow):
-            connection.sendall(begun if number % 2 else b"GET / HTTP/1.1\r\nho")
+        slow = {
+            kind: [
+                stack.enter_context(socket.create_connection(("127.0.0.1", served.port), timeout=120))
+                for _ in range(10)
+            ]
+            for kind in beginnings
+        }
+        for kind, connections in slow.items():
+            for connection in connections:
+                connection.sendall(beginnings[kind])
+        for connection in slow["in the head of the second request"]:
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
+            connection.sendall(b"GET / HTTP/1.1\r\nho")
         assert served.ask("GET", "/api/project")[0] == 200
-        for connection in slow[1::2]:
-            assert connection.recv(1000).startswith(b"HTTP/1.1 408")
+        for connection in slow["a byte at a time"]:
+            stack.callback(drip(connection).join, 60)
+        for kind, connections in slow.items():
+            for connection in connections:
+                answer = everything(connection)
+                assert answer.startswith(b"HTTP/1.1 408") if kind == "in the body" else b"HTTP/1.1 2" not in answer
         assert served.ask("GET", "/api/project")[0] == 200
-    note(50, "clients that do not end their requests")
+    note(sum(map(len, slow.values())), "clients that do not end their requests")
+
+
+def everything(connection: socket.socket) -> bytes:
+    """What comes until the desk hangs up."""
+    found = b""
+    with contextlib.suppress(ConnectionError):
+        while piece := connection.recv(65_536):
+            found += piece
+    return found
+
+
+def drip(connection: socket.socket) -> threading.Thread:
+    """Send a letter of a head every tenth of a second, until the desk hangs up."""
+
+    def run() -> None:
+        with contextlib.suppress(OSError):
+            for _ in range(600):
+                connection.sendall(b"h")
+                time.sleep(0.1)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
 
 
 def test_200_requests_at_once(served, note):

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 PLAIN_BYTES = 256 * 1024
 """Of the body of a request that is no upload."""
 PATIENCE_SECONDS = 60.0
-"""How long the next piece of a body may take; beyond, its sender is gone."""
+"""How long the head of a request, or the next piece of its body, may take; beyond, its sender is gone."""
 _PAGE = (
     "<!doctype html><html lang=en><meta charset=utf-8><title>pronotum desk</title><h1>{title}</h1><p>{text}</p>"
 ).format

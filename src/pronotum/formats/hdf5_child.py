@@ -59,7 +59,18 @@ def array(node: Any, name: str, room: int) -> NDArray[Any] | None:
     if found.dtype.hasobject and all(isinstance(one, (bytes, str)) for one in found.ravel().tolist()):
         texts = [one.encode("utf-8") if isinstance(one, str) else one for one in found.ravel().tolist()]
         found = np.array(texts, dtype=np.bytes_).reshape(found.shape)
-    return None if found.dtype.hasobject else found
+    return None if found.dtype.hasobject else found.view(bare(found.dtype))
+
+
+def bare(kind: np.dtype[Any]) -> np.dtype[Any]:
+    """Without h5py's notes on its texts: with them, numpy 1.26 writes tables that it cannot read."""
+    if kind.subdtype is not None:
+        return np.dtype((bare(kind.subdtype[0]), kind.subdtype[1]))
+    if kind.names is None or kind.fields is None:
+        return np.dtype(kind.str)
+    columns = [kind.fields[name] for name in kind.names]
+    formats, offsets = [bare(one[0]) for one in columns], [one[1] for one in columns]
+    return np.dtype({"names": kind.names, "formats": formats, "offsets": offsets, "itemsize": kind.itemsize})
 
 
 def main(path: str, wanted: str) -> bytes:
