@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pronotum.cli_parts import LandmarkFormat
 from pronotum.errors import UserError, counted
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def desk(
     who: Annotated[
         str | None, typer.Option(help="Your name in the journal; default the name you logged in with.")
     ] = None,
+    form: LandmarkFormat = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
 ) -> None:
     """Look at photographs, place and correct landmarks, train and predict, in the browser.
@@ -40,7 +42,7 @@ def desk(
 
     Example: pronotum desk wings/
     """
-    opened, gate, listening = prepare(project, port=port, host=host, who=who)
+    opened, gate, listening = prepare(project, port=port, host=host, who=who, form=form)
     for one in opened.taken_in:
         typer.echo(
             f"{one.name} ({one.read_as}): landmarks of {counted(one.taken, 'specimen')} taken into {opened.store.file}"
@@ -57,7 +59,12 @@ def desk(
 
 
 def prepare(
-    folder: Path, *, port: int | None = None, host: str = "127.0.0.1", who: str | None = None
+    folder: Path,
+    *,
+    port: int | None = None,
+    host: str = "127.0.0.1",
+    who: str | None = None,
+    form: str | None = None,
 ) -> tuple[Desk, Gate, socket.socket]:
     """Open a project and a port.
 
@@ -77,7 +84,7 @@ def prepare(
 
     store = Store(folder, who or getpass.getuser())
     try:
-        opened = Desk(store, projects.find(folder))
+        opened = Desk(store, projects.find(folder), form)
         listening = _listen(host, port)
     except UserError:
         store.close()

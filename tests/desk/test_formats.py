@@ -241,8 +241,8 @@ def test_nothing_to_export_is_said(folder, open_desk):
     assert (answer.status_code, "none yet" in answer.json()["error"]) == (422, True)
 
 
-def prepare(folder):
-    opened, _, listening = cli_desk.prepare(folder)
+def prepare(folder, **options):
+    opened, _, listening = cli_desk.prepare(folder, **options)
     listening.close()
     opened.close()
     return opened
@@ -280,6 +280,14 @@ def test_a_broken_landmark_file_in_the_folder_is_named(folder):
     with pytest.raises(UserError, match=r"mine\.csv:2: 'zwei'"):
         cli_desk.prepare(folder)
     assert not (folder / "landmarks.tps").exists()
+
+
+def test_the_format_of_a_file_in_the_folder_can_be_named(folder):
+    (folder / "mine.csv").write_text("Image,x,y\na.png,10,20\n")
+    (folder / "other.json").write_text("{}")
+    (told,) = prepare(folder, form="ebnet-csv").taken_in
+    assert (told.name, told.taken, told.read_as) == ("mine.csv", 1, "ebnet-csv")
+    assert landmarks(folder)["a.png"].points.tolist() == [[10, 20]]
 
 
 def test_landmarks_of_other_photographs_and_predictions_are_not_taken(folder):

@@ -146,11 +146,15 @@ def _told(path: Path, remedy: str) -> formats.Format:
         ) from None
 
 
-def find_landmarks(store: Store) -> Arrived | None:
+def find_landmarks(store: Store, form: str | None = None) -> Arrived | None:
     """Take in the landmark file beside the photographs that is no TPS file, where the project has no landmarks yet.
 
     As in all commands, files whose suffix other programs use too count only where there is no other, and by their
     content; several are taken where each holds one specimen.
+
+    Args:
+        store: the project.
+        form: format of the file, where its name and content do not tell.
 
     Returns:
         What became of it; None where there is none, or the project has landmarks.
@@ -166,14 +170,15 @@ def find_landmarks(store: Store) -> Arrived | None:
         if path.is_file() and not path.name.startswith(".") and path.name.split(".")[0].lower() != PREDICTIONS
     )
     beside = [path for path in beside if inside(store.folder, path)]
-    kinds = [kind for kind in formats.table().values() if kind.name != "tps"]
+    kinds = [replace(formats.named(form), recognises=None)] if form else list(formats.table().values())
+    kinds = [kind for kind in kinds if kind.name != "tps"]
     sure = [path for path in beside if any(kind.recognises is None and kind.fits(path) for kind in kinds)]
     files = sure or [path for path in beside if any(kind.fits(path) for kind in kinds)]
     if not files:
         return None
     write_tps = f"pronotum convert {files[0].name} {store.file.name}"
-    kind = _told(files[0], f"name its format: {write_tps} --from FORMAT")
-    read = [formats.load(path, store.dimensions) for path in files]
+    kind = kinds[0] if form else _told(files[0], "name its format: --format")
+    read = [formats.load(path, store.dimensions, name=form) for path in files]
     if len(files) > 1 and any(len(records) > 1 for records in read):
         listed = ", ".join(path.name for path in files[:5])
         raise UserError(

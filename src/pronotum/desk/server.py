@@ -82,8 +82,8 @@ class _Start(BaseModel):
 class Desk:
     """A project that is open in the browser."""
 
-    def __init__(self, store: Store, declared: Project) -> None:
-        self.store, self.declared = store, declared
+    def __init__(self, store: Store, declared: Project, form: str | None = None) -> None:
+        self.store, self.declared, self.form = store, declared, form
         self.trainings = Trainings(store, declared.desk)
         self.checkup = Checkup(store)
         self.tiles = Tiles(store.folder / PRIVATE / "tiles")
@@ -92,7 +92,7 @@ class Desk:
 
     def find_landmarks(self) -> None:
         """Take in a landmark file of another format that lies in the folder, where there are no landmarks yet."""
-        found = intake.find_landmarks(self.store)
+        found = intake.find_landmarks(self.store, self.form)
         self.taken_in = [found] if found else self.taken_in
 
     def close(self) -> None:
