@@ -182,7 +182,7 @@ def test_fine_tuning_takes_weights_over_and_remembers_what_they_have_seen(comman
     assert json.loads(capsys.readouterr().out)["seen_in_training"] == ["head_001.jpg (ID=1)"]
 
 
-def test_another_architecture_is_no_start(beetles, trained, tmp_path, capsys):
+def test_another_architecture_is_no_start(mistake, beetles, trained, tmp_path):
     said = mistake("train", beetles, "-o", tmp_path / "x", "--from", trained, "--model", "ebnet1")
     assert "a model 'heatmap'; expected 'ebnet1'; leave --model out" in said
 

@@ -35,14 +35,14 @@ def test_found_shown_and_mended_into_a_new_file(command, spoilt, tmp_path, capsy
     assert rows[0]["kind"] == "y axis flipped"
     assert (spoilt / "landmarks.tps").read_bytes() == before
     fixed = tmp_path / "fixed.tps"
-    command = ("fix", spoilt, "--findings", out / "findings.json", "--apply", 1, "-o", fixed)
-    assert command(*command) == 0
+    asked = ("fix", spoilt, "--findings", out / "findings.json", "--apply", 1, "-o", fixed)
+    assert command(*asked) == 0
     assert capsys.readouterr().out.splitlines()[0] == f"{name}: flip y"
     truth = demo.draw_beetles(tmp_path / "again", "pronotum", n=10, seed=2, size=(192, HEIGHT)).points
     mended = np.stack([one.points for one in formats.load(fixed, lambda name: (192, HEIGHT))])
     assert mended == pytest.approx(truth, abs=1e-3)
     assert (spoilt / "landmarks.tps").read_bytes() == before
-    assert command(*command) == 2
+    assert command(*asked) == 2
     assert "already there; expected a new file; choose another name for -o" in capsys.readouterr().err
 
 

@@ -119,13 +119,13 @@ def test_errors_of_an_evaluation_can_be_named(command, tmp_path, capsys):
     storage.save(tmp_path / "m.safetensors", tiny())
     said = tmp_path / "said.json"
     said.write_text(json.dumps(evaluation()))
-    command = ("export", tmp_path / "m.safetensors", tmp_path / "m.pronotum", "--errors", said)
-    assert command(*command) == 0
+    asked = ("export", tmp_path / "m.safetensors", tmp_path / "m.pronotum", "--errors", said)
+    assert command(*asked) == 0
     found = sharing.describe(tmp_path / "m.pronotum")["errors"]
     assert found["origin"] == "7 specimens of another data set"
     assert found["mean_shape_baseline"][3]["px_256x192"]["mean"] == 2.0
     said.write_text(json.dumps(evaluation(seen=["one", "two"])))
-    command(*command)
+    command(*asked)
     capsys.readouterr()
     assert command("model", "show", tmp_path / "m.pronotum") == 0
     out = capsys.readouterr().out
