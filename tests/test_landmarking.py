@@ -17,6 +17,8 @@ SIZE = (192, 144)
 QUICK = {
     f"{stage}_{unit}": 60 if unit == "steps" else 1 for stage in ("coarse", "fine") for unit in ("steps", "epochs")
 }
+BRIEF = {**QUICK, "coarse_steps": 2, "fine_steps": 2}
+"""For tests that ask nothing of what was learnt."""
 SMALL = {
     "model.coarse_widths": "[8,16,16,16]",
     "model.coarse_depth": 16,
@@ -85,7 +87,7 @@ def test_strict_leaves_out_of_the_landmark_file_what_is_to_be_reviewed(command, 
 
 def test_a_model_of_a_simple_training_knows_its_domain_but_promises_no_radii(photographs, tmp_path):
     data = demo.draw_beetles(tmp_path / "data", "pronotum", n=6, seed=1, size=SIZE)
-    workflows.train(data, tmp_path / "run", workflows.TrainOptions(device="cpu", overrides={**QUICK, **SMALL}))
+    workflows.train(data, tmp_path / "run", workflows.TrainOptions(device="cpu", overrides={**BRIEF, **SMALL}))
     done = landmarking.predict(tmp_path / "run", sorted(photographs.iterdir()), tmp_path / "out", draw=False)
     assert done.judged
     assert "blank.png" in {one.image for one in done.to_review}
@@ -120,7 +122,7 @@ def test_presence_is_learnt_where_landmarks_are_missing(command, tmp_path, photo
         points[[number % 8, (number + 3) % 8]] = np.nan
         specimens.append(one.with_points(points))
     formats.save(tmp_path / "data" / "landmarks.tps", specimens, lambda name: SIZE)
-    options = workflows.TrainOptions(device="cpu", overrides={**QUICK, **SMALL})
+    options = workflows.TrainOptions(device="cpu", overrides={**BRIEF, **SMALL})
     crossvalidation.crossvalidate(workflows.check(tmp_path / "data"), tmp_path / "run", options, n_folds=2)
     assert storage.load(tmp_path / "run" / "model.safetensors").card["presence"]["n_missing"] == 24
     command("predict", tmp_path / "run", photographs, "-o", tmp_path / "out")
