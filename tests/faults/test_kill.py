@@ -10,6 +10,7 @@ import json
 import os
 import random
 import shutil
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import torch
 from pronotum import training
 from pronotum.desk.store import Store
 from pronotum.errors import UserError
+from pronotum.files import PART
 from pronotum.formats import tps
 from pronotum.models import weights
 from pronotum.runs import Run, claim
@@ -253,6 +255,26 @@ def test_a_refused_resumption_changes_nothing(tmp_path):
     with pytest.raises(UserError, match="other settings or other data"):
         training.fit([], seed=0, checkpoint=checkpoint, resume=True, on_begin=lambda: begun.append("second"))
     assert begun == ["first"]
+
+
+@pytest.mark.finding("A training killed while weights were written left a temporary file that nothing removed.")
+def test_whatever_is_half_written_of_weights_is_swept_away(tmp_path):
+    """A reader looks all the while: temporary files are those that `files.sweep` knows."""
+    seen, done = set(), threading.Event()
+
+    def look():
+        while not done.is_set():
+            seen.update(os.listdir(tmp_path))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for _ in range(3):
+        weights.save(tmp_path / "model.safetensors", {"x": torch.zeros(20_000_000)}, {"said": "x"})
+    done.set()
+    looking.join()
+    seen.discard("model.safetensors")
+    assert seen
+    assert all(PART in name for name in seen), seen
 
 
 @pytest.mark.finding("A prediction of thousands of photographs that was killed began with the first one again.")

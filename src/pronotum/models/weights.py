@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from pronotum.files import replacing
+from pronotum.files import write_bytes
 
 CHECKSUM = "sha256"
 MAX_HEADER = 50_000_000
@@ -31,14 +30,8 @@ def save(path: Path, tensors: Mapping[str, Tensor], said: Mapping[str, str]) -> 
         OSError: the disk does not take it; nothing is changed then.
     """
     own = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    with replacing(path) as temporary:
-        try:
-            safetensors.torch.save_file(own, temporary, {**said, CHECKSUM: _checksum(own, said)})
-        except safetensors.SafetensorError as error:
-            number = re.search(r"os error (\d+)", str(error))
-            if number is None:
-                raise
-            raise OSError(int(number[1]), str(error), str(path)) from None
+    # Not save_file, which makes a temporary file of its own that a kill leaves behind and nobody knows.
+    write_bytes(path, safetensors.torch.save(own, {**said, CHECKSUM: _checksum(own, said)}))
 
 
 def load(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
