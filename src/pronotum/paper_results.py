@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from pronotum.evaluation import paper, table_files
 from pronotum.evaluation.part import FINE_TUNED, SCRATCH, Part
 from pronotum.evaluation.shape import shape_table
+from pronotum.files import sweep
 from pronotum.models.ebnet import EBNetConfig, layer_table
 from pronotum.protocol import Reproduction
 from pronotum.report import channel_figures, network_figures, paper_figures, photo_figures
@@ -30,6 +31,8 @@ def write(reproduction: Reproduction, parts: Mapping[str, Part]) -> None:
         parts: manual and predicted landmarks by part, as `Reproduction.execute` gives them.
     """
     folder = reproduction.folder
+    for place in (folder / "tables", folder / "figures"):
+        sweep(place)
     albums = {name: Album.of(data, reproduction.names[name]) for name, data in reproduction.parts.items()}
     for name, part in parts.items():
         for kind, table in _tables(reproduction, part).items():

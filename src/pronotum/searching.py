@@ -34,6 +34,9 @@ WITHIN = 0.25
 """How much larger than the box of its landmarks the place is, as a share of that, where no other has its middle."""
 CROWDED = 0.5
 """Overlap of two specimens' outlines, as a share of the smaller, from which it is worth a remark."""
+DOUBT, CLEAR, AROUND = 0.8, 0.5, 45.0
+"""Mean confidence below which landmarks are not sure of a direction; what is found as clearly as this share of the
+clearest is then looked at in all directions, so many degrees apart."""
 LEAST_SURE = 0.2
 """What is less sure than this share of the surest on its photograph is no specimen."""
 CUT, OVERLAPPED = "cut by the border of the photograph", "overlaps another specimen"
@@ -136,7 +139,7 @@ def _agreed(said: Sequence[Sequence[Found]], looks: Sequence[FloatArray], frame:
 
 def replace_pose(found: Found, matrix: FloatArray) -> Found:
     """The same specimen in another frame."""
-    return found._replace(pose=matrix @ found.pose, other=None if found.other is None else matrix @ found.other)
+    return found._replace(pose=matrix @ found.pose, others=tuple(matrix @ other for other in found.others))
 
 
 def _centre(specimen: Specimen) -> FloatArray:
@@ -147,11 +150,37 @@ def _centre(specimen: Specimen) -> FloatArray:
 def _landmarked(
     model: FreeModel, pixels: NDArray[np.uint8], found: Sequence[Found], device: torch.device
 ) -> list[Specimen]:
-    """What was found, landmarked: of the directions that come into question the one the landmarks are surer of."""
-    upright, picture = poses.Upright(model.mean_shape), model.config.picture
-    starts = [(at, one.pose) for at, one in enumerate(found)]
-    starts += [(at, one.other) for at, one in enumerate(found) if one.other is not None]
+    """What was found, landmarked: of the directions that come into question the one the landmarks are surer of.
+
+    Where they are sure of none, of what was found most clearly all directions come into question.
+    """
     best: dict[int, Specimen] = {}
+    starts = [(at, one.pose) for at, one in enumerate(found)]
+    starts += [(at, other) for at, one in enumerate(found) for other in one.others]
+    _try(model, pixels, found, starts, device, best)
+    clear = CLEAR * max((one.sure for one in found), default=0.0)
+    unsure = [at for at, one in enumerate(found) if one.sure >= clear and best[at].sure < DOUBT * one.sure]
+    around = [
+        (at, poses.pose(found[at].pose[:2, 2], float(poses.sizes(found[at].pose)), degrees, mirrored=bool(side)))
+        for at in unsure
+        for side in range(model.config.finder.sides)
+        for degrees in np.arange(0.0, 360.0, AROUND)
+    ]
+    _try(model, pixels, found, around, device, best)
+    least = LEAST_SURE * max((one.sure for one in best.values()), default=0.0)
+    return [best[at] for at in sorted(best) if best[at].sure >= least]
+
+
+def _try(
+    model: FreeModel,
+    pixels: NDArray[np.uint8],
+    found: Sequence[Found],
+    starts: Sequence[tuple[int, FloatArray]],
+    device: torch.device,
+    best: dict[int, Specimen],
+) -> None:
+    """Landmark what was found from these poses (which it is, and 3x3), and keep what is better than `best`."""
+    upright, picture = poses.Upright(model.mean_shape), model.config.picture
     cut = [(at, upright.from_photograph(pose, picture)) for at, pose in starts]
     waiting = [(at, matrix) for at, matrix in cut if np.isfinite(matrix).all()]
     for look in range(LOOKS):
@@ -166,8 +195,6 @@ def _landmarked(
         waiting = again
         if not waiting:
             break
-    least = LEAST_SURE * max((one.sure for one in best.values()), default=0.0)
-    return [best[at] for at in sorted(best) if best[at].sure >= least]
 
 
 def _settled(shape: FloatArray, seen: Specimen, upright: poses.Upright, picture: tuple[int, int]) -> FloatArray | None:

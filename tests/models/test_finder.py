@@ -40,7 +40,7 @@ def test_maps_are_read_back(mirrored, monkeypatch):
         assert poses.sizes(one.pose) == pytest.approx(float(poses.sizes(true)), rel=0.01)
         assert (np.linalg.det(one.pose[:2, :2]) < 0) == (np.linalg.det(true[:2, :2]) < 0)
         assert abs((poses.angles(one.pose) - poses.angles(true) + 180) % 360 - 180) < 3
-        assert one.other is None
+        assert one.others == ()
 
 
 def test_a_second_direction_is_told_apart():
@@ -50,6 +50,15 @@ def test_a_second_direction_is_told_apart():
     assert first == pytest.approx(37.5, abs=1)
     assert second == pytest.approx(210, abs=1)
     assert how > other > 0.3
+
+
+def test_all_directions_and_sides_that_are_not_unlikely_are_told():
+    probability = np.full((2, BINS), 1e-4)
+    probability[0, [4, 16]] = 0.3, 0.2
+    probability[1, [4, 16]] = 0.25, 0.02
+    assert [(side, round(degrees)) for side, degrees, _ in modes(probability)] == [(0, 60), (1, 60), (0, 240)]
+    flat = modes(np.full((2, BINS), 1 / (2 * BINS)))
+    assert len(flat) == 1  # nothing is likely: one is told all the same
 
 
 def test_directions_go_round():

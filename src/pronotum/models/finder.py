@@ -22,8 +22,8 @@ BINS = 24
 """Directions that are told apart; between them an angle is read from the neighbours."""
 SURE = 0.2
 """Height of a peak from which there is a specimen."""
-OTHER = 0.1
-"""Probability from which a second direction is worth a look."""
+OTHER, MOST = 0.08, 6
+"""Probability from which another direction is worth a look, and how many are looked at."""
 APART = 3
 """Directions of which one is a mode of its own lie so many bins apart at least."""
 
@@ -62,13 +62,13 @@ class Found(NamedTuple):
         pose: (3, 3) the most likely.
         sure: height of the peak, on [0, 1].
         direction: probability of this direction and side.
-        other: (3, 3) the second most likely, or None.
+        others: (3, 3) each, others that are not unlikely, the most likely first.
     """
 
     pose: FloatArray
     sure: float
     direction: float
-    other: FloatArray | None
+    others: tuple[FloatArray, ...]
 
 
 class Finder(nn.Module):
@@ -114,26 +114,27 @@ class Finder(nn.Module):
             odds = (around * near.to(around) / total.to(around)).sum((1, 2)).view(self.config.sides, BINS)
             likely = modes(torch.softmax(odds.flatten(), 0).view_as(odds).numpy())
             made = [poses.pose(centre, size, degrees, mirrored=bool(side)) for side, degrees, _ in likely]
-            other = made[1] if len(made) > 1 and likely[1][2] > OTHER else None
-            found.append(Found(made[0], float(heat[row, column]), likely[0][2], other))
+            found.append(Found(made[0], float(heat[row, column]), likely[0][2], tuple(made[1:])))
         return sorted(found, key=lambda one: -one.sure)
 
 
 def modes(probability: FloatArray) -> list[tuple[int, float, float]]:
-    """The one or two most likely directions.
+    """The most likely direction, and others that are not unlikely.
 
     Args:
         probability: (sides, 24).
 
     Returns:
-        side, degrees, and the probability that lies within one bin; the second at least three bins from the first, or
-        on the other side.
+        side, degrees, and the probability that lies within one bin, the most likely first; each at least three bins
+        from those before it, or on the other side.
     """
     near = probability + np.roll(probability, 1, axis=1) + np.roll(probability, -1, axis=1)
     found: list[tuple[int, float, float]] = []
     taken = np.zeros(probability.shape, dtype=bool)
-    for _ in range(2):
+    while len(found) < MOST:
         side, best = np.unravel_index(int(np.where(taken, -1, near).argmax()), near.shape)
+        if found and (taken[side, best] or near[side, best] < OTHER):
+            break
         steps = np.array([-1, 0, 1])
         weights = probability[side, (best + steps) % BINS]
         degrees = (best + float((weights * steps).sum() / max(weights.sum(), 1e-12))) * 360 / BINS

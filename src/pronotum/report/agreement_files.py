@@ -12,7 +12,7 @@ from typing import Any
 from pronotum import __version__
 from pronotum.evaluation.evidence import Evidence, Human, Shape
 from pronotum.evaluation.verdict import Rules, Verdict
-from pronotum.files import write_text
+from pronotum.files import sweep, write_text
 from pronotum.morphometrics.anova import Anova
 from pronotum.morphometrics.linear_model import LinearModel
 from pronotum.report import agreement_page, methods
@@ -33,6 +33,8 @@ def write_files(contents: Contents, folder: Path) -> None:
         contents: of the report.
         folder: made if need be; files of an earlier report are replaced, each in one step.
     """
+    for place in (folder, folder / "figures", folder / "tables"):
+        sweep(place)
     evidence, verdict = contents.evidence, contents.verdict
     drawn = (*plates(evidence), *contents.more)
     for plate in drawn:
