@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pronotum.cli_parts import AsJson, Data, LandmarkFormat, Photographs, finish, print_json, progress
+from pronotum.errors import counted
 
 SHOWN = 20
 
@@ -38,7 +39,7 @@ def doctor(
         problems = [str(problem) for problem in found.problems]
         print_json({"specimens": len(found.patient.names), "findings": findings, "out": str(out), "problems": problems})
     else:
-        typer.echo(f"{len(found.findings)} findings in {len(found.patient.names)} records")
+        typer.echo(f"{counted(len(found.findings), 'finding')} in {counted(len(found.patient.names), 'record')}")
         for number, one in enumerate(found.findings[:SHOWN], start=1):
             typer.echo(f"{number:3d}. {one.name}: {KINDS[one.kind]} ({one.evidence})")
         if len(found.findings) > SHOWN:
