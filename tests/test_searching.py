@@ -145,7 +145,7 @@ def test_a_specimen_seen_at_two_looks_counts_once():
     for look in looks:
         there = look @ pose
         inside = (there[:2, 2] > 0).all() and (there[:2, 2] < frame).all()
-        said.append([Found(there, 0.9, 0.9, None)] if inside else [])
+        said.append([Found(there, 0.9, 0.9, ())] if inside else [])
     assert sum(map(len, said)) >= 2
     (one,) = searching._agreed(said, looks, frame)
     np.testing.assert_allclose(one.pose, pose, atol=1e-9)

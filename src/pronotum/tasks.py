@@ -167,6 +167,9 @@ def run(*waves: Sequence[Task], engine: Engine = here, on_share: OnShare = lambd
     shares = _Shares([task for wave in waves for task in wave], on_share)
     for wave in waves:
         left = [task for task in wave if not task.finished]
+        for task in wave:
+            if task.finished:  # killed right afterwards, it has not given its folder back
+                (task.folder / OWNER).unlink(missing_ok=True)
         if left:
             engine(left, shares.told)
 

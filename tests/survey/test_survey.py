@@ -108,6 +108,7 @@ def test_killed_and_resumed_every_photograph_is_there_once(model, beetles, tmp_p
     finished = {path: path.stat().st_mtime_ns for path in out.glob("shards/*/done.json")}
     assert 3 <= len(finished) < 13
     assert not (out / "summary.json").exists()
+    (next(iter(finished)).parent / "owner.json").write_text('{"token": "of one that was killed right afterwards"}')
     assert command(*arguments) == 0
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     found = rows(out)
