@@ -32,7 +32,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 
 from pronotum import files
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import Format, Sizes, specimen_rows
 from pronotum.formats.tps_record import NUMBER
 from pronotum.landmarks import FloatArray, Landmarks
@@ -144,7 +144,7 @@ def _names(roi: Roi) -> tuple[str, ...]:
     if names and len(names) != len(roi.points):
         raise UserError(
             roi.where,
-            found=f"{len(roi.points)} points but {len(names)} names in its property {_NAMES}",
+            found=f"{counted(len(roi.points), 'point')} but {counted(len(names), 'name')} in its property {_NAMES}",
             expected="as many",
             remedy="restore the points as they were, or correct the property",
         )
@@ -191,7 +191,7 @@ def _zipped(path: Path, content: bytes) -> Iterator[Roi]:
             raise UserError(where, found="no .roi file", expected=_EXPECTED, remedy="remove it, or name the format")
         left -= entry.file_size
         if entry.file_size > MAX_ENTRY or len(entries) > MAX_ENTRIES or left < 0:
-            found = f"{entry.file_size} bytes in one of {len(entries)} files"
+            found = f"{entry.file_size} bytes in one of {counted(len(entries), 'file')}"
             raise UserError(where, found=found, expected="ROIs of points, which are small")
         try:
             data = archive.read(entry)
