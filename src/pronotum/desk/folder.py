@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pronotum import images, schemes
 from pronotum.data import Catalogue, Problem, unique
+from pronotum.desk.matching import free_key
 from pronotum.desk.specimens import Specimen, state_of
 from pronotum.desk.states import History, State
 from pronotum.errors import UserError
@@ -134,15 +135,6 @@ def signature(path: Path) -> Signature:
     except FileNotFoundError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def free_key(key: str, taken: Collection[str]) -> str:
-    """The key of a photograph's next specimen."""
-    number, free = 1, key
-    while free in taken:
-        number += 1
-        free = f"{key}#{number}"
-    return free
 
 
 def _image_names(photographs: Mapping[str, Path]) -> dict[str, str]:

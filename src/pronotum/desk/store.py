@@ -20,11 +20,16 @@ from pronotum.data import Problem
 from pronotum.desk import folder as folders
 from pronotum.desk.folder import PRIVATE
 from pronotum.desk.journal import Entry, Journal, sync_folder
+from pronotum.desk.matching import another, beside, matched
 from pronotum.desk.specimens import Conflict, Specimen, agree, state_of
 from pronotum.desk.states import Edit, History, Refused, State, apply, same_points
 from pronotum.errors import UserError, counted
 from pronotum.formats import tps
 from pronotum.landmarks import FloatArray, Landmarks, Scheme
+
+_KEPT = "has landmarks here already; yours were kept"
+_TWICE = "has the landmarks of another record of the photograph; they were taken once"
+_BESIDE = "; if it is another specimen on the photograph, send one file with both"
 
 
 @dataclass(frozen=True)
@@ -228,34 +233,52 @@ class Store:
     def bring_in(self, records: Sequence[Landmarks]) -> BroughtIn:
         """Take over records of another landmark file for specimens without landmarks, all of them or none.
 
+        Where there are more records of a photograph than specimens on it, the others are new specimens.
+
         Raises:
             UserError: a record with more landmarks than the scheme has.
         """
-        taken: dict[str, tuple[Landmarks, State]] = {}
+        taken: dict[str, tuple[Specimen, Landmarks, State]] = {}
         left: list[Problem] = []
         there: list[tuple[Landmarks, str]] = []
         with self._lock:
             self._look_outside()
-            for record in records:
-                key = self.match(record)
-                if isinstance(key, Problem):
-                    left.append(key)
+            for record, found in zip(records, self._matched(records), strict=True):
+                if isinstance(found, Problem):
+                    left.append(found)
                     continue
-                specimen, state = self._specimens[key], state_of(record, self.n_landmarks)
-                if key in taken:
-                    left.append(Problem(record.name, "another specimen on the photograph; only the first was taken"))
-                    continue
+                specimen, state = found
                 if not same_points(specimen.state.points, state.points):
                     if specimen.state.touched:
-                        left.append(Problem(record.name, "has landmarks here already; yours were kept"))
+                        left.append(Problem(record.name, _KEPT + _BESIDE * beside(specimen.state, state)))
                         continue
-                    taken[key] = record, state
-                there.append((record, key))
-            for key, (record, state) in taken.items():
-                self._keep(self._with_record(self._specimens[key], record), "import", state, save=False)
+                    taken[specimen.key] = specimen, record, state
+                there.append((record, specimen.key))
+            for specimen, record, state in taken.values():
+                self._keep(self._with_record(specimen, record), "import", state, save=False)
             self._save()
             here = tuple(self._specimens[key].landmarks() for _, key in there)
         return BroughtIn(tuple(taken), tuple(left), tuple(record for record, _ in there), here)
+
+    def _matched(self, records: Sequence[Landmarks]) -> list[tuple[Specimen, State] | Problem]:
+        """The specimen that each record is of, a new one where there is none on its photograph, and what it says."""
+        found: list[tuple[Specimen, State] | Problem] = []
+        of_photograph: dict[str, list[int]] = {}
+        for at, record in enumerate(records):
+            key = self.match(record)
+            if isinstance(key, Problem):
+                found.append(key)
+                continue
+            state = state_of(record, self.n_landmarks)
+            found.append((self._specimens[key], state))
+            if state.touched:
+                of_photograph.setdefault(key, []).append(at)
+        for key, places in of_photograph.items():
+            known = [one for one in self if one.photograph == self._specimens[key].photograph]
+            sent = [(records[at].id, state_of(records[at], self.n_landmarks)) for at in places]
+            for at, (_, state), one in zip(places, sent, matched(sent, known), strict=True):
+                found[at] = (one, state) if one else Problem(records[at].name, _TWICE)
+        return found
 
     def _with_record(self, specimen: Specimen, record: Landmarks) -> Specimen:
         """A specimen the landmark file has nothing of, with what a record from elsewhere holds beside landmarks."""
@@ -385,6 +408,10 @@ class Store:
     def _reconcile(self, histories: Mapping[str, History]) -> bool:
         """Give each specimen its history; True where the landmark file lacks something."""
         unsaved, pending = False, list(self._pending)
+        for entry in pending:  # a crash may have kept a new specimen from the landmark file
+            first = self._specimens.get(entry.specimen.rpartition("#")[0])
+            if first is not None and entry.specimen not in self._specimens:
+                self._specimens[entry.specimen] = another(first, entry.specimen, self.n_landmarks)
         for key, specimen in list(self._specimens.items()):
             known = histories.get(key)
             if known is None:
