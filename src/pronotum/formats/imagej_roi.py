@@ -191,7 +191,7 @@ def _zipped(path: Path, content: bytes) -> Iterator[Roi]:
             raise UserError(where, found="no .roi file", expected=_EXPECTED, remedy="remove it, or name the format")
         left -= entry.file_size
         if entry.file_size > MAX_ENTRY or len(entries) > MAX_ENTRIES or left < 0:
-            found = f"{entry.file_size} bytes in one of {counted(len(entries), 'file')}"
+            found = f"{entry.file_size} bytes in one of {len(entries)} files"
             raise UserError(where, found=found, expected="ROIs of points, which are small")
         try:
             data = archive.read(entry)
