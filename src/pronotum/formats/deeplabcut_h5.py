@@ -76,7 +76,7 @@ def _index(contents: Contents, name: str) -> tuple[tuple[str, ...], ...]:
         return tuple((text,) for text in _texts(contents, name))
     n_levels = contents.attribute(group, f"{axis}_nlevels")
     if not isinstance(n_levels, int) or not 1 <= n_levels <= 4:
-        raise UserError(contents.where(name), found=f"{counted(n_levels, 'level')} of names", expected="1 to 4")
+        raise UserError(contents.where(name), found=f"{n_levels} levels of names", expected="1 to 4")
     levels = [_level(contents, name, level) for level in range(n_levels)]
     if len({len(level) for level in levels}) != 1:
         raise UserError(contents.where(name), found="levels of names that differ in length", expected="the same length")
@@ -118,7 +118,7 @@ def _values(contents: Contents, key: str, columns: Sequence[tuple[str, ...]], n_
     """Numbers of the frame, (rows, columns); pandas keeps the columns of each type together."""
     n_blocks = contents.attribute(key, "nblocks")
     if not isinstance(n_blocks, int) or not 0 <= n_blocks <= len(columns):
-        raise UserError(contents.where(key), found=f"{counted(n_blocks, 'block')} of numbers", expected="one or more")
+        raise UserError(contents.where(key), found=f"{n_blocks} blocks of numbers", expected="one or more")
     places = {column: number for number, column in enumerate(columns)}
     n_values = sum(_array(contents, f"{key}/block{block}_values", "fiu").size for block in range(n_blocks))
     if n_values != n_rows * len(columns) or len(places) != len(columns):
