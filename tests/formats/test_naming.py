@@ -76,7 +76,7 @@ def test_manual_and_predicted_files_of_maelab_join_on_the_number(tmp_path, manua
             specimens += formats.load(file, lambda name: (256, 192))
         named = [replace(one, id=identity(one.image)) for one in specimens]
         read[kind] = named if kind == "manual" else named[::-1]
-    with pytest.raises(UserError, match="rows without identity"):
+    with pytest.raises(UserError, match="1 row without identity"):
         Part.join("p", [Landmarks([[1, 2]], image="p_1")], {})
     part = Part.join("p", read["manual"], {"maelab": read["predicted"]})
     assert [rounds.key(one) for one in part.specimens] == ["10", "9", "1"]
