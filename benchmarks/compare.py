@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pronotum import geometry, workflows
+from pronotum import geometry, more_shapes, workflows
 from pronotum.data import Dataset
 from pronotum.evaluation import published, rounds
 from pronotum.evaluation.distances import Scales, distances, mean_shape_distances, summary
@@ -116,9 +116,13 @@ def dlibs(settings: dict[str, float]) -> Method:
     return run
 
 
+WITH_SHAPES = ", more shapes"
+"""End of the name of a method that is also given the published landmarks of specimens without photographs."""
 METHODS: dict[str, Method] = {
     "fast": ours({}, "fast"),
+    "fast" + WITH_SHAPES: ours({}, "fast"),
     "standard": ours({}, "standard"),
+    "standard" + WITH_SHAPES: ours({}, "standard"),
     "best": ours({}, "best"),
     "with image processing": ours({"model.references": 5}, "fast"),
     "image processing": ours({}, None, "classical"),
@@ -185,10 +189,15 @@ def run_set(name: str, asked: argparse.Namespace) -> dict[str, Any]:
             result[method] = {**measure(data, test, points[test], scales), "seen in training": seen}
     for method in asked.methods:
         answers = []
+        known = data
+        if method.endswith(WITH_SHAPES):
+            coordinates = shared / "beetle-founding-coordinates" / f"{collection.part}_manual.tps"
+            known, left_out = more_shapes.add(data, [coordinates])
+            print(f"{name}: {len(known.shapes)} more shapes, {left_out} left out", flush=True)
         for number, fold in enumerate(folds):
-            kept = asked.out / name / method.replace(" ", "-") / f"{number}.npz"
+            kept = asked.out / name / method.replace(",", "").replace(" ", "-") / f"{number}.npz"
             if not kept.exists():
-                answer = METHODS[method](data.subset(np.setdiff1d(everything, fold)), data.subset(fold))
+                answer = METHODS[method](known.subset(np.setdiff1d(everything, fold)), data.subset(fold))
                 with replacing(kept) as place, place.open("wb") as file:
                     np.savez(file, points=answer.points, seconds=[answer.training, answer.prediction], test=fold)
             stored = np.load(kept)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pronotum import formats, workflows
+from pronotum import formats, more_shapes, workflows
 from pronotum.evaluation.distances import Scales, distances, mean_shape_distances, summary
 from pronotum.evaluation.folds import grouped_folds, hold_out
 from pronotum.morphometrics.superimposition import mean_shape
@@ -34,11 +34,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--held-out", type=float)
     parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--shapes", type=Path, action="append", help="landmarks of more specimens")
     parser.add_argument("--save", type=Path, help="write the predictions of all folds to this TPS file")
     asked = parser.parse_args()
     overrides = dict(item.split("=", 1) for item in asked.set)
     options = workflows.TrainOptions(asked.preset, asked.seed, "auto", asked.held_out, overrides)
     data = workflows.check(asked.data)
+    if asked.shapes:
+        data, _ = more_shapes.add(data, asked.shapes)
     predicted = np.full(data.points.shape, np.nan)
     baseline = np.full(data.points.shape[:2], np.nan)
     scales = Scales.of(data.points, list(data.sizes), [s.scale for s in data.landmarks])

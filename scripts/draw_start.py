@@ -18,6 +18,7 @@ import browsing
 from PIL import Image
 
 from pronotum import demo, workflows
+from pronotum.data import Dataset
 from pronotum.report import overlays
 
 DRAWS = ("demo.jpg", "start-check.jpg", "start-report.jpg")
@@ -34,22 +35,21 @@ def main(folder: Path) -> None:
     if not (folder / "report.html").exists():
         shutil.rmtree(folder, ignore_errors=True)
         demo.run(folder, on_step=print)
-    predicted = sorted((folder / "predictions" / "overlays").glob("*.png"))
-    tiles = [(path.stem, Image.open(path).convert("RGB")) for path in predicted[:SHOWN]]
-    _save(overlays.contact_sheet(tiles, columns=3), "demo.jpg")
+    predicted = folder / "predictions" / "predictions.tps"
+    sheet(workflows.check(predicted, photographs=folder / "test"), "demo.jpg")
     with browsing.chromium() as browser:
         page = browser.new_page(viewport=REPORT)
         page.goto((folder / "report.html").resolve().as_uri())
         _save(Image.open(io.BytesIO(page.screenshot())), "start-report.jpg")
-    learnt_from(folder / "train")
+    sheet(workflows.check(folder / "train"), "start-check.jpg")
 
 
-def learnt_from(folder: Path) -> None:
-    """Draw manual landmarks as ``pronotum check`` does."""
-    with tempfile.TemporaryDirectory() as name:
-        sheet = Path(name) / "sheet.png"
-        overlays.sheet(workflows.check(folder), sheet, limit=SHOWN, columns=3)
-        _save(Image.open(sheet), "start-check.jpg")
+def sheet(data: Dataset, name: str) -> None:
+    """Draw landmarks as ``pronotum check`` does."""
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = Path(folder) / "sheet.png"
+        overlays.sheet(data, drawn, limit=SHOWN, columns=3)
+        _save(Image.open(drawn), name)
 
 
 def _save(picture: Image.Image, name: str) -> None:
@@ -63,5 +63,4 @@ if __name__ == "__main__":
         main(Path(sys.argv[1]))
     else:
         with tempfile.TemporaryDirectory() as drawn:
-            demo.draw_beetles(Path(drawn) / "train", "pronotum", n=SHOWN, seed=0)
-            learnt_from(Path(drawn) / "train")
+            sheet(demo.draw_beetles(Path(drawn) / "train", "pronotum", n=SHOWN, seed=0), "start-check.jpg")

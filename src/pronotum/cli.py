@@ -40,12 +40,14 @@ from pronotum.cli_parts import (
     SchemeFile,
     Seed,
     Settings,
+    Shapes,
     finish,
     interruptible,
     overrides,
     posed,
     print_json,
     progress,
+    with_shapes,
 )
 from pronotum.errors import UserError, counted, of_disk
 
@@ -130,6 +132,7 @@ def train(
             max=0.5,
         ),
     ] = None,
+    shapes: Shapes = None,
     settings: Settings = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was interrupted.")] = False,
     as_json: AsJson = False,
@@ -141,6 +144,7 @@ def train(
     from pronotum import inference, ranks, workflows
 
     found = workflows.check(data, photographs=photographs, form=form, scheme=scheme)
+    found = with_shapes(found, shapes, quiet=as_json or not ranks.first())
     asked = workflows.TrainOptions(preset, seed, device, held_out, overrides(settings or []), model, start)
     options = posed(found, asked, pose, mirror=mirror)
     if not as_json and ranks.first():

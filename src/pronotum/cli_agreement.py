@@ -29,6 +29,7 @@ from pronotum.cli_parts import (
     SchemeFile,
     Seed,
     Settings,
+    Shapes,
     Workers,
     engine,
     finish,
@@ -37,6 +38,7 @@ from pronotum.cli_parts import (
     posed,
     print_json,
     progress,
+    with_shapes,
 )
 from pronotum.errors import UserError
 
@@ -65,6 +67,7 @@ def crossvalidate(
     preset: Preset = None,
     seed: Seed = 0,
     device: Device = "auto",
+    shapes: Shapes = None,
     settings: Settings = None,
     workers: Workers = None,
     cluster: ClusterAddress = None,
@@ -83,6 +86,7 @@ def crossvalidate(
     found = workflows.check(data, photographs=photographs, form=form, scheme=scheme, declared=declared)
     scale_check.require_scales(found, found.points, declared, found.source[0])
     groups = groups_of(data, covariates, group, found)
+    found = with_shapes(found, shapes, quiet=as_json)
     asked = workflows.TrainOptions(preset, seed, device, None, overrides(settings or []), model)
     options = posed(found, asked, pose, mirror=mirror)
     with engine(workers, cluster) as where, progress("", quiet=as_json) as (on_share, _):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 
 if TYPE_CHECKING:
     from pronotum.data import Dataset, Problem
@@ -60,6 +60,13 @@ Settings = Annotated[
         "@best.toml.",
     ),
 ]
+Shapes = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--shapes",
+        help="Landmark file of more specimens, of which there is no photograph: their shapes are learnt from too.",
+    ),
+]
 Group = Annotated[
     str | None, typer.Option(help="Column of the covariates that must not be divided: population, camera, operator.")
 ]
@@ -89,6 +96,19 @@ ClusterAddress = Annotated[
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead (see docs/json.md).")]
+
+
+def with_shapes(data: Dataset, files: Sequence[Path] | None, *, quiet: bool) -> Dataset:
+    """The data with what `--shapes` asks for; says how much that is."""
+    if not files:
+        return data
+    from pronotum import more_shapes
+
+    found, left_out = more_shapes.add(data, files)
+    if not quiet and found.shapes is not None:
+        same = f"; {left_out} left out, of specimens with photographs or with fewer than 3 landmarks" * bool(left_out)
+        typer.echo(f"{counted(len(found.shapes), 'more shape')}{same}")
+    return found
 
 
 @contextmanager

@@ -45,6 +45,8 @@ class Dataset:
         problems: what was left out, and why.
         source: the landmark files.
         unit: of length in them.
+        shapes: (M, K, 2) landmarks of more specimens, without photographs, in any pose, size and unit; NaN = missing.
+            None = there are none (`more_shapes`).
     """
 
     landmarks: LandmarkSet
@@ -53,6 +55,7 @@ class Dataset:
     problems: tuple[Problem, ...]
     source: tuple[Path, ...]
     unit: Unit = "mm"
+    shapes: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.photographs)
@@ -99,16 +102,19 @@ class Dataset:
             (),
             self.source,
             self.unit,
+            self.shapes,
         )
 
     def digest(self) -> str:
-        """SHA-256 over coordinates, photographs and what may be mirrored, to recognise what a model was trained on."""
+        """SHA-256 over what is learnt from: coordinates, photographs, more shapes, what may be mirrored."""
         total = hashlib.sha256()
         for group, points in zip(self.groups, self.points, strict=True):
             total.update(group.encode())
             total.update(np.ascontiguousarray(points).tobytes())
         if self.scheme.mirror:
             total.update(str(self.scheme.partners).encode())
+        if self.shapes is not None:
+            total.update(np.ascontiguousarray(self.shapes).tobytes())
         return total.hexdigest()
 
 

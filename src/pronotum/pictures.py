@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from pathlib import Path
 
@@ -145,6 +145,8 @@ class Examples:
         wholes: the photographs they are cut from; None where they are the photographs.
         partners: (K,) of each landmark the one that takes its place in a mirrored picture; empty = nothing may be
             mirrored.
+        shapes: (M, K, 2) configurations of more specimens, without pictures, in any pose, size and unit; NaN = missing.
+            None = there are none.
     """
 
     details: Tensor
@@ -154,6 +156,7 @@ class Examples:
     patches: Patches | None = None
     wholes: Wholes | None = None
     partners: tuple[int, ...] = ()
+    shapes: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.points)
@@ -163,15 +166,13 @@ class Examples:
         size = self.details.nbytes + (self.patches.pixels.nbytes if self.patches else 0)
         if device.type == "cuda" and size > torch.cuda.mem_get_info(device)[0] // 2:
             return self
-        patches = self.patches.to(device) if self.patches else None
-        return Examples(
-            self.details.to(device),
-            self.frames.to(device),
-            self.points.to(device),
-            self.px.to(device),
-            patches,
-            self.wholes,
-            self.partners,
+        return replace(
+            self,
+            details=self.details.to(device),
+            frames=self.frames.to(device),
+            points=self.points.to(device),
+            px=self.px.to(device),
+            patches=self.patches.to(device) if self.patches else None,
         )
 
 

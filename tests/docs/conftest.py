@@ -52,6 +52,8 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(folder / "wings" / "landmarks.tps", wings, swapped=3)  # the doctor has something to find
     for name, scatter in (("manual", 0.0), ("second-look", 0.6), ("predicted", 0.9)):
         save(folder / f"{name}.tps", wings, scatter)
+    old = [draw("pronotum", [6, number], size=SIZE).points for number in range(10)]
+    save(folder / "old-study.tps", [Landmarks(points, f"old_{at}.jpg", str(at)) for at, points in enumerate(old)])
     rows = [f"{one.image},{'AB'[at % 2]},{('left', 'right')[at % 2]}" for at, one in enumerate(wings)]
     (folder / "wings" / "covariates.csv").write_text("image,population,side\n" + "\n".join(rows) + "\n")
     save(folder / "test-wings" / "landmarks.tps", collection(folder / "test-wings", 4, 2))

@@ -87,6 +87,7 @@ class Architecture:
             they are.
         choose: (config, (N, K, 2) landmarks) -> positions of the only specimens it needs to see, where it keeps a few
             as they are instead of learning from all; None where it learns from all.
+        learns_shapes: whether configurations without photographs teach it something too (`Examples.shapes`).
         areas: how large the picture may be that it looks at first, px in all, the usual one first, where there is a
             choice: both ways to configure it then take one more argument, `area`.
     """
@@ -103,6 +104,7 @@ class Architecture:
     least: int = MIN_SPECIMENS
     configure_posed: Callable[..., BaseModel] | None = None
     choose: Callable[[Any, FloatArray], NDArray[np.intp]] | None = None
+    learns_shapes: bool = False
     areas: tuple[int, ...] = ()
 
     def preset(self, name: str | None) -> BaseModel:

@@ -193,6 +193,7 @@ ARCHITECTURES = (
         presets=FREE_PRESETS,
         default="standard",
         fresh=("upright.prior_", "shape", "partners"),
+        learns_shapes=True,
         areas=FRAME_AREAS,
     ),
 )

@@ -282,9 +282,13 @@ class HeatmapModel(nn.Module):
         """The shapes that are possible, in px of the frame."""
         return ShapePrior(self.prior_mean.cpu().double().numpy(), self.prior_covariance.cpu().double().numpy())
 
-    def learn_shapes(self, points: Tensor) -> None:
-        """Fit the shape prior to training configurations (N, K, 2) in detail px; NaN = missing."""
-        prior = ShapePrior.fit(self.to_frame(points.cpu().double()).numpy(), noise=0.5)
+    def learn_shapes(self, points: Tensor, more: Tensor | None = None) -> None:
+        """Fit the shape prior to training configurations (N, K, 2) in detail px, and to more (M, K, 2) in any unit.
+
+        NaN = missing.
+        """
+        others = None if more is None else more.cpu().double().numpy()
+        prior = ShapePrior.fit(self.to_frame(points.cpu().double()).numpy(), noise=0.5, more=others)
         self.prior_mean.copy_(torch.from_numpy(prior.mean))
         self.prior_covariance.copy_(torch.from_numpy(prior.covariance))
 

@@ -127,7 +127,8 @@ class HeatmapTrainer:
     def stages(self) -> list[Stage]:
         """Coarse, then fine, then finest where there is such a network."""
         points = self.examples.points[self._at(self.train)]
-        self.model.learn_shapes(self._with_mirrored(points))
+        more = self.examples.shapes
+        self.model.learn_shapes(self._with_mirrored(points), None if more is None else self._with_mirrored(more))
         taught = {name: getattr(self.settings, name) for name in ("fine_sigma", "finest_sigma")}
         self.model.config = self.model.config.model_copy(update=taught)
         if self.model.guide is not None:
@@ -357,6 +358,7 @@ ARCHITECTURES = (
         trainer=HeatmapTrainer,
         presets=PRESETS,
         default="standard",
+        learns_shapes=True,
         fresh=("prior_", "guide."),
         areas=FRAME_AREAS,
     ),

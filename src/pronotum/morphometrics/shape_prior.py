@@ -39,15 +39,19 @@ class ShapePrior:
     covariance: FloatArray
 
     @classmethod
-    def fit(cls, points: FloatArray, noise: float) -> ShapePrior:
+    def fit(cls, points: FloatArray, noise: float, more: FloatArray | None = None) -> ShapePrior:
         """Learn from training configurations.
 
         Args:
             points: (N, K, 2); NaN = missing, filled with the mean shape.
             noise: standard deviation of a landmark that is always granted, in the unit of the points.
+            more: (M, K, 2) of which only the shapes count, in any pose, size and unit; None = there are no others.
         """
         mean = mean_shape(points)
         mean = np.where(np.isnan(mean), 0, mean)
+        if more is not None and len(more):
+            points = np.concatenate([points, superimpose(more, np.broadcast_to(mean, more.shape))])
+            mean = mean_shape(points)
         moved = superimpose(points, np.broadcast_to(mean, points.shape))
         residuals = np.where(np.isnan(moved), 0, moved - mean).reshape(len(points), -1)
         n, covariance = len(points), noise**2 * np.eye(residuals.shape[1])

@@ -151,6 +151,8 @@ def _train(
     kind = architecture.named(options.model or (earlier.architecture if earlier else choose_pose(data, options)[0]))
     require_enough(range(len(data)), data, kind.least)
     require_landmarks(data.points, data)
+    if data.shapes is not None and not kind.learns_shapes:
+        raise UserError("--shapes", found=f"--model {kind.name} learns from photographs only", remedy="leave one out")
     settings, config = resolve(kind, data, options.overrides, options.preset)
     if earlier:
         require_start(kind, earlier.architecture, options.start)
@@ -161,7 +163,12 @@ def _train(
         "architecture": kind.name,
         "preset": options.preset or kind.default,
         "seed": options.seed,
-        "data": {"files": [str(path) for path in data.source], "specimens": len(data), "sha256": data.digest()},
+        "data": {
+            "files": [str(path) for path in data.source],
+            "specimens": len(data),
+            "more_shapes": 0 if data.shapes is None else len(data.shapes),
+            "sha256": data.digest(),
+        },
         "model": config.model_dump(mode="json"),
         "training": settings.model_dump(mode="json"),
     }
@@ -172,7 +179,8 @@ def _train(
     asked = data.subset(kind.choose(config, data.points)) if kind.choose else data
     prepared = preparation.prepare(kind, asked, config, on_load)
     partners = data.scheme.partners if data.scheme.mirror else ()
-    loaded, failed = replace(prepared.examples, partners=partners), prepared.failed
+    shapes = None if data.shapes is None else torch.from_numpy(data.shapes)
+    loaded, failed = replace(prepared.examples, partners=partners, shapes=shapes), prepared.failed
     require_enough(prepared.kept, asked, kind.least, failed)
     data_kept = asked.subset(prepared.kept)
     share = 0.0 if kind.choose else options.held_out
