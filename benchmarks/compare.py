@@ -193,7 +193,10 @@ def run_set(name: str, asked: argparse.Namespace) -> dict[str, Any]:
         if method.endswith(WITH_SHAPES):
             coordinates = shared / "beetle-founding-coordinates" / f"{collection.part}_manual.tps"
             known, left_out = more_shapes.add(data, [coordinates])
-            print(f"{name}: {len(known.shapes)} more shapes, {left_out} left out", flush=True)
+            print(
+                f"{name}: {0 if known.shapes is None else len(known.shapes)} more shapes, {left_out} left out",
+                flush=True,
+            )
         for number, fold in enumerate(folds):
             kept = asked.out / name / method.replace(",", "").replace(" ", "-") / f"{number}.npz"
             if not kept.exists():

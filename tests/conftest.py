@@ -20,6 +20,16 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny():
+    """Settings of the smallest networks of the model `heatmap`, and of a training of two steps for each."""
+    return {
+        **{"coarse_steps": 2, "fine_steps": 2, "coarse_epochs": 1, "fine_epochs": 1},
+        **{"model.coarse_widths": "[8,8,8,8]", "model.coarse_depth": 8},
+        **{"model.fine_widths": "[8,8]", "model.fine_depth": 8},
+    }
+
+
+@pytest.fixture(scope="session")
 def command():
     """The command line: a function of its words that answers with the exit code."""
 

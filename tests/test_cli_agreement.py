@@ -8,9 +8,10 @@ import pytest
 from pronotum import demo, formats
 from pronotum.landmarks import Landmarks
 
-STEPS = ("coarse_steps=2", "fine_steps=2", "coarse_epochs=1", "fine_epochs=1")
-SMALL = ("model.coarse_widths=[8,8,8,8]", "model.coarse_depth=8", "model.fine_widths=[8,8]", "model.fine_depth=8")
-QUICK = [option for setting in (*STEPS, *SMALL) for option in ("--set", setting)]
+
+@pytest.fixture(scope="session")
+def quick(tiny):
+    return [f"--set={name}={value}" for name, value in tiny.items()]
 
 
 @pytest.fixture
@@ -41,12 +42,12 @@ def write(path, specimens, noise=0.0, n=None):
     return path
 
 
-def test_crossvalidate_leaves_a_report_and_a_model(run, data, tmp_path):
+def test_crossvalidate_leaves_a_report_and_a_model(run, quick, data, tmp_path):
     specimens = formats.load(data / "landmarks.tps", lambda name: (256, 192))
     repeat = write(tmp_path / "again.tps", specimens, 0.3, n=11).rename(tmp_path / "again.dat")
     out = tmp_path / "run"
     second = ["--repeat", repeat, "--repeat-format", "tps"]
-    arguments = ["crossvalidate", data, "-o", out, "--folds", 2, *second, *QUICK, "--json"]
+    arguments = ["crossvalidate", data, "-o", out, "--folds", 2, *second, *quick, "--json"]
     code, text, _ = run(*arguments)
     assert code == 0
     found = json.loads(text)
@@ -71,8 +72,8 @@ def test_crossvalidate_leaves_a_report_and_a_model(run, data, tmp_path):
     assert "1 specimen of again.dat not in the data: stranger.jpg" in err
 
 
-def test_groups_are_not_divided(run, data, tmp_path):
-    arguments = ["crossvalidate", data, "-o", tmp_path / "run", "--folds", 2, "--group", "population", *QUICK]
+def test_groups_are_not_divided(run, quick, data, tmp_path):
+    arguments = ["crossvalidate", data, "-o", tmp_path / "run", "--folds", 2, "--group", "population", *quick]
     code, _, _ = run(*arguments)
     assert code == 0
     described = json.loads((tmp_path / "run" / "crossvalidation.json").read_text())
@@ -80,7 +81,7 @@ def test_groups_are_not_divided(run, data, tmp_path):
     tested = formats.load(tmp_path / "run" / "folds" / "01" / "predictions.tps", lambda name: (256, 192))
     assert len({int(one.id) % 2 for one in tested}) == 1
     assert "population" in (tmp_path / "run" / "report.html").read_text()
-    code, _, err = run(*arguments[: -len(QUICK)], "--covariates", tmp_path / "none.csv", "-o", tmp_path / "x")
+    code, _, err = run(*arguments[: -len(quick)], "--covariates", tmp_path / "none.csv", "-o", tmp_path / "x")
     assert code == 2
     assert "no such file" in err
 
@@ -126,8 +127,8 @@ def test_what_has_no_counterpart_is_named(run, data, tmp_path):
     assert "3 specimens of manual.tps left out, without counterpart: pronotum_010.jpg" in err
 
 
-def test_learning_curve(run, data, tmp_path):
-    arguments = ["learning-curve", data, "-o", tmp_path / "curve", "--sizes", "3,6", "--folds", 2, "--run", 1, *QUICK]
+def test_learning_curve(run, quick, data, tmp_path):
+    arguments = ["learning-curve", data, "-o", tmp_path / "curve", "--sizes", "3,6", "--folds", 2, "--run", 1, *quick]
     code, text, _ = run(*arguments, "--json")
     assert code == 0
     found = json.loads(text)

@@ -10,14 +10,10 @@ from pronotum.errors import UserError
 from pronotum.models import storage
 from pronotum.workflows import TrainOptions, fingerprints
 
-STEPS = {"coarse_steps": 2, "fine_steps": 2, "coarse_epochs": 1, "fine_epochs": 1}
-SMALL = {
-    "model.coarse_widths": "[8,8,8,8]",
-    "model.coarse_depth": 8,
-    "model.fine_widths": "[8,8]",
-    "model.fine_depth": 8,
-}
-OPTIONS = TrainOptions(overrides={**STEPS, **SMALL})
+
+@pytest.fixture(scope="session")
+def options(tiny):
+    return TrainOptions(overrides=tiny)
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +21,9 @@ def data(tmp_path_factory):
     return demo.draw_beetles(tmp_path_factory.mktemp("beetles"), "pronotum", n=8, seed=0, size=(256, 192))
 
 
-def test_small_sets_are_inside_large_ones_and_never_tested(data, tmp_path):
+def test_small_sets_are_inside_large_ones_and_never_tested(data, options, tmp_path):
     folder = tmp_path / "curve"
-    found = learning_curve.run(data, folder, OPTIONS, sizes=(3, 6), n_folds=4, run_folds=1)
+    found = learning_curve.run(data, folder, options, sizes=(3, 6), n_folds=4, run_folds=1)
     assert found.predicted.shape == (2, 2, 8, 2)
     assert np.isfinite(found.predicted).all()
     small, large = (
@@ -39,18 +35,18 @@ def test_small_sets_are_inside_large_ones_and_never_tested(data, tmp_path):
     assert (len(small), len(large)) == (3, 6)
     assert not large & tested
     told = []
-    learning_curve.run(data, folder, OPTIONS, sizes=(3, 6), n_folds=4, run_folds=1, on_share=lambda *a: told.append(a))
+    learning_curve.run(data, folder, options, sizes=(3, 6), n_folds=4, run_folds=1, on_share=lambda *a: told.append(a))
     assert told == []
     with pytest.raises(UserError, match="a learning curve with other sizes"):
-        learning_curve.run(data, folder, OPTIONS, sizes=(4, 6), n_folds=4, run_folds=1)
+        learning_curve.run(data, folder, options, sizes=(4, 6), n_folds=4, run_folds=1)
     assert json.loads((folder / "learning_curve.json").read_text())["sizes"] == [3, 6]
 
 
-def test_sizes_that_cannot_be_are_refused(data, tmp_path):
+def test_sizes_that_cannot_be_are_refused(data, options, tmp_path):
     with pytest.raises(UserError, match="3 to 7 specimens to learn from; expected 3 to 6"):
-        learning_curve.run(data, tmp_path / "x", OPTIONS, sizes=(3, 7))
+        learning_curve.run(data, tmp_path / "x", options, sizes=(3, 7))
     with pytest.raises(UserError, match="2 to 6 specimens to learn from"):
-        learning_curve.run(data, tmp_path / "x", OPTIONS, sizes=(2, 6))
+        learning_curve.run(data, tmp_path / "x", options, sizes=(2, 6))
     assert not (tmp_path / "x").exists()
     assert learning_curve.default_sizes(60) == (12, 21, 35, 60)
     assert learning_curve.default_sizes(4) == (3, 4)

@@ -16,15 +16,6 @@ from pronotum.evaluation.part import CLASSICAL, FINE_TUNED, SCRATCH
 from pronotum.formats import ebnet_csv
 from pronotum.parts import combine, identities, open_parts
 
-STEPS = {"coarse_steps": 2, "fine_steps": 2, "coarse_epochs": 1, "fine_epochs": 1}
-SMALL = {
-    "model.coarse_widths": "[8,8,8,8]",
-    "model.coarse_depth": 8,
-    "model.fine_widths": "[8,8]",
-    "model.fine_depth": 8,
-}
-SETTINGS = {**STEPS, **SMALL}
-
 
 @pytest.fixture(scope="session")
 def parts(tmp_path_factory):
@@ -34,23 +25,34 @@ def parts(tmp_path_factory):
     return folder
 
 
-def small(**changes):
-    options = workflows.TrainOptions(model="heatmap", overrides=SETTINGS)
-    return protocol.Protocol(n_rounds=2, options=options, dropped={"head": (5, 6)}, **changes)
+@pytest.fixture(scope="session")
+def small(tiny):
+    """A protocol of two rounds with these changes."""
 
+    def make(**changes):
+        options = workflows.TrainOptions(model="heatmap", overrides=tiny)
+        return protocol.Protocol(n_rounds=2, options=options, dropped={"head": (5, 6)}, **changes)
 
-def carry_out(parts, folder, *, write=True, **changes):
-    """Parts by name, and what was said; tables and figures where they are asked for, as they take their time."""
-    said = []
-    subject = protocol.Reproduction(parts, folder, small(**changes), on_step=said.append)
-    made = subject.execute()
-    if write:
-        paper_results.write(subject, made)
-    return made, said
+    return make
 
 
 @pytest.fixture(scope="session")
-def clean(parts, tmp_path_factory):
+def carry_out(small):
+    """Parts by name, and what was said; tables and figures where they are asked for, as they take their time."""
+
+    def run(parts, folder, *, write=True, **changes):
+        said = []
+        subject = protocol.Reproduction(parts, folder, small(**changes), on_step=said.append)
+        made = subject.execute()
+        if write:
+            paper_results.write(subject, made)
+        return made, said
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def clean(parts, tmp_path_factory, carry_out):
     folder = tmp_path_factory.mktemp("clean")
     made, said = carry_out(parts, folder, pretrain=("pronotum", "head"))
     return folder, made, said
@@ -68,7 +70,7 @@ def test_every_specimen_is_predicted_once_by_each_method(parts, clean):
         assert np.isfinite(part.predicted[FINE_TUNED]).all()
 
 
-def test_no_training_sees_what_its_round_tests(parts, clean):
+def test_no_training_sees_what_its_round_tests(parts, clean, small):
     folder, _, _ = clean
     data = open_parts(parts)
     subject = protocol.Reproduction(parts, folder, small(pretrain=("pronotum", "head")))
@@ -116,7 +118,7 @@ def test_one_trunk_with_outputs_for_each_part_needs_no_landmark_dropped(parts, t
     assert np.isfinite(made["head"].predicted[FINE_TUNED]).all()
 
 
-def test_a_finished_protocol_is_found_again_and_never_mixed_with_another(parts, clean):
+def test_a_finished_protocol_is_found_again_and_never_mixed_with_another(parts, clean, small):
     folder, made, _ = clean
     found = protocol.reopen(folder)
     assert found.part("head").predicted[FINE_TUNED] == pytest.approx(made["head"].predicted[FINE_TUNED])
@@ -131,7 +133,7 @@ def test_a_finished_protocol_is_found_again_and_never_mixed_with_another(parts, 
         protocol.reopen(folder / "rounds")
 
 
-def test_data_prepared_for_the_papers_programs_bring_their_own_rounds(parts, tmp_path):
+def test_data_prepared_for_the_papers_programs_bring_their_own_rounds(parts, tmp_path, small):
     data = open_parts(parts)["pronotum"]
     folder = tmp_path / "prepared" / "pronotum"
     folder.mkdir(parents=True)
@@ -149,7 +151,7 @@ def test_data_prepared_for_the_papers_programs_bring_their_own_rounds(parts, tmp
     assert made.manual == pytest.approx(data.points[:3])
 
 
-def test_what_is_done_is_not_done_again(parts, clean):
+def test_what_is_done_is_not_done_again(parts, clean, carry_out):
     folder, made, said = clean
     assert len(said) == 2 * (2 + 1 + 2)
     (folder / "rounds" / "02" / "head" / SCRATCH / "predictions.tps").unlink()
@@ -159,7 +161,7 @@ def test_what_is_done_is_not_done_again(parts, clean):
     assert again["head"].predicted[SCRATCH] == pytest.approx(before, abs=1e-6)
 
 
-def test_image_processing_is_asked_beside_the_networks_whenever_it_is_wanted(parts, tmp_path):
+def test_image_processing_is_asked_beside_the_networks_whenever_it_is_wanted(parts, tmp_path, small, carry_out):
     demo.draw_beetles(tmp_path / "parts" / "mandible_left", "mandible_left", n=8, seed=0, size=(512, 384))
     shutil.copytree(parts / "head", tmp_path / "parts" / "head")
     for photograph in (tmp_path / "parts" / "head" / "images").iterdir():
@@ -191,7 +193,7 @@ def test_image_processing_is_asked_beside_the_networks_whenever_it_is_wanted(par
         protocol.Reproduction(tmp_path / "parts", folder, small(classical=True)).execute()
 
 
-def test_what_a_version_wrote_that_knew_no_image_processing_goes_on(parts, clean, tmp_path):
+def test_what_a_version_wrote_that_knew_no_image_processing_goes_on(parts, clean, tmp_path, small):
     shutil.copytree(clean[0], tmp_path / "out")
     file = tmp_path / "out" / protocol.DESCRIPTION
     described = json.loads(file.read_text())
@@ -203,7 +205,7 @@ def test_what_a_version_wrote_that_knew_no_image_processing_goes_on(parts, clean
     assert said == []
 
 
-def test_the_papers_way_is_stamped_contaminated(parts, tmp_path, monkeypatch):
+def test_the_papers_way_is_stamped_contaminated(parts, tmp_path, monkeypatch, carry_out):
     monkeypatch.setattr(paper_results, "_figure", lambda *drawn: None)  # pages are read here, pictures elsewhere
     made, said = carry_out(parts, tmp_path, pretrain=("pronotum", "head"), pretrain_round=2)
     assert sum("pre-training" in step for step in said) == 1
@@ -263,7 +265,7 @@ def test_specimens_without_identity_are_refused(tmp_path):
         identities(open_parts(tmp_path)["pronotum"])
 
 
-def test_the_command_runs_it(command, parts, tmp_path, capsys):
+def test_the_command_runs_it(command, parts, tmp_path, capsys, tiny):
     arguments = [
         "reproduce",
         parts,
@@ -278,7 +280,7 @@ def test_the_command_runs_it(command, parts, tmp_path, capsys):
         "--model",
         "heatmap",
     ]
-    settings = [word for name, value in SETTINGS.items() for word in ("--set", f"{name}={value}")]
+    settings = [word for name, value in tiny.items() for word in ("--set", f"{name}={value}")]
     settings += ["--set", "classical.references=2"]
     assert command(*arguments, *settings) == 2
     assert "no image processing asked for; add --classical" in capsys.readouterr().err

@@ -39,25 +39,17 @@ MADE = {
 SCRIPTS = sorted(MADE)
 NEED_LOSSES = ("table_01_05_07_09_losses", "figure_10_11_losses")
 NEED_PHOTOGRAPHS = ("figure_03_14_landmarks", "figure_04_05_channels", "figure_13_overlays", "figure_16_methods")
-STEPS = {"coarse_steps": 2, "fine_steps": 2, "coarse_epochs": 1, "fine_epochs": 1}
-SMALL = {
-    "model.coarse_widths": "[8,8,8,8]",
-    "model.coarse_depth": 8,
-    "model.fine_widths": "[8,8]",
-    "model.fine_depth": 8,
-}
-SETTINGS = {**STEPS, **SMALL}
 CUT_OFF = {("head", "4"), ("head", "5")}
 """Cells of table 4 that are printed with the last digit cut off; see test_paper_oracles."""
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
+def finished(tiny, tmp_path_factory) -> Path:
     """A finished protocol of two parts, two rounds, trainings of a few steps, with losses as ebnet3 would note them."""
     parts, folder = tmp_path_factory.mktemp("parts"), tmp_path_factory.mktemp("finished")
     for number, name in enumerate(("pronotum", "head")):
         demo.draw_beetles(parts / name, name, n=6, seed=number, size=(512, 384))
-    options = workflows.TrainOptions(model="heatmap", overrides=SETTINGS)
+    options = workflows.TrainOptions(model="heatmap", overrides=tiny)
     small = protocol.Protocol(
         n_rounds=2, options=options, pretrain=("pronotum", "head"), dropped={"head": (5, 6)}, pretrain_round=2
     )

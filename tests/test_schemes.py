@@ -139,7 +139,7 @@ CURVE = 'names = ["base", "apex"]\n[[curves]]\nname = "margin"\n'
         ("names = 3\npairs = [[1, 2]]\nmirror = true", r"mirror, but 3 neither in a pair nor on the midline"),
         (CURVE, r"no points of curve 1; expected \[\[curves\]\] with name = "),
         (CURVE + "points = 0", r"curve 1: points = 0; expected"),
-        (CURVE + "points = 1", r"curve 'margin': 1 points; expected at least 2"),
+        (CURVE + "points = 1", r"curve 'margin': 1 point; expected at least 2"),
         (CURVE + "points = 2\nclosed = true", r"curve 'margin': 2 points; expected at least 3"),
         (
             CURVE + 'points = 9\nclosed = true\nends = ["base", "apex"]',

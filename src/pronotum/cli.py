@@ -30,6 +30,7 @@ from pronotum.cli_parts import (
     Device,
     LandmarkFormat,
     Mirror,
+    MmPerPx,
     Model,
     Photographs,
     Pose,
@@ -178,7 +179,7 @@ def predict(
     strict: Annotated[
         bool, typer.Option("--strict", help="Leave out of predictions.tps what a person should look at first.")
     ] = False,
-    scale: Annotated[float | None, typer.Option(help="mm per px of all photographs, where known.", min=1e-9)] = None,
+    scale: MmPerPx = None,
     missing: Annotated[
         str, typer.Option(help="How predictions.tps has a landmark not placed: tpsdig (-1 -1) or geomorph (NA NA).")
     ] = "tpsdig",

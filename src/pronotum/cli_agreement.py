@@ -15,6 +15,7 @@ from pronotum.cli_parts import (
     Data,
     Device,
     Group,
+    KeptFolder,
     LandmarkFormat,
     Margin,
     Mirror,
@@ -157,7 +158,7 @@ def agree(
 
 def learning_curve(
     data: Data,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder; goes on where it was interrupted.")],
+    out: KeptFolder,
     photographs: Photographs = None,
     form: LandmarkFormat = None,
     scheme: SchemeFile = None,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pronotum.cli_parts import AsJson, Photographs, finish, print_json
-from pronotum.errors import counted
+from pronotum.errors import counted, few
 
 
 def convert(
@@ -63,7 +63,7 @@ def convert(
         specimens, landmarks = counted(done.specimens, "specimen"), f"{counts} landmark{'s' * (counts != '1')}"
         typer.echo(f"{source} ({done.source}): {specimens} of {landmarks}, {done.missing} missing")
         if done.left_out:
-            listed = ", ".join(done.left_out[: conversion.SHOWN]) + (" ..." * (len(done.left_out) > conversion.SHOWN))
+            listed = few(done.left_out, conversion.SHOWN)
             typer.echo(f"left out, as asked: {counted(len(done.left_out), 'specimen')} without landmarks ({listed})")
         typer.echo(f"written: {target} ({done.target})")
         if done.from_top:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pronotum.cli_parts import AsJson, RunFolder, finish, print_json, progress
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 
 if TYPE_CHECKING:
     from pronotum.models.storage import StoredModel
@@ -96,7 +96,8 @@ def _summary(out: Path | None, onnx: Path | None, checked: Checked | None) -> di
 def _agreement(checked: Checked, path: Path | None) -> str:
     edge = f"; {checked.on_edge} more lie on the edge between two windows and differ by more" if checked.on_edge else ""
     return (
-        f"graph: {path}; onnxruntime places {checked.landmarks} landmarks on {checked.pictures} pictures at most "
+        f"graph: {path}; onnxruntime places {counted(checked.landmarks, 'landmark')} on "
+        f"{counted(checked.pictures, 'picture')} at most "
         f"{checked.largest:.2g} px from where PyTorch does{edge}"
     )
 

@@ -27,6 +27,7 @@ Photographs = Annotated[
 LandmarkFormat = Annotated[
     str | None, typer.Option("--format", help="Format of the landmark file, where it does not tell (pronotum formats).")
 ]
+KeptFolder = Annotated[Path, typer.Option("-o", "--out", help="Folder; goes on where it was interrupted.")]
 RunFolder = Annotated[Path, typer.Argument(help="Run folder of pronotum train, or a model file.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Model = Annotated[
@@ -49,6 +50,7 @@ Mirror = Annotated[
 Preset = Annotated[
     str | None, typer.Option(help="fast, standard or best; for ebnet compressed, paper or paper-finetune.")
 ]
+MmPerPx = Annotated[float | None, typer.Option(help="mm per px of all photographs, where known.", min=1e-9)]
 Seed = Annotated[int, typer.Option(help="Of all random numbers.", min=0)]
 Settings = Annotated[
     list[str] | None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pronotum.cli_parts import AsJson, ClusterAddress, Device, RunFolder, Workers, engine, print_json, progress
+from pronotum.cli_parts import AsJson, ClusterAddress, Device, MmPerPx, RunFolder, Workers, engine, print_json, progress
 from pronotum.errors import counted
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def survey(
     strict: Annotated[
         bool, typer.Option("--strict", help="Leave out of the TPS files what a person should look at first.")
     ] = False,
-    scale: Annotated[float | None, typer.Option(help="mm per px of all photographs, where known.", min=1e-9)] = None,
+    scale: MmPerPx = None,
     missing: Annotated[
         str, typer.Option(help="How TPS files have a landmark not placed: tpsdig (-1 -1) or geomorph (NA NA).")
     ] = "tpsdig",
@@ -73,5 +73,5 @@ def lines(done: Surveyed) -> list[str]:
     if listed.repeated:
         said.append(f"{listed.repeated} were listed more than once and predicted once")
     if listed.empty:
-        said.append(f"left out: {listed.empty} lines of lists that name no photograph")
+        said.append(f"left out: {counted(listed.empty, 'line')} of lists without a photograph")
     return said

@@ -16,6 +16,7 @@ from pronotum.cli_parts import (
     Data,
     Device,
     Group,
+    KeptFolder,
     LandmarkFormat,
     Mirror,
     Model,
@@ -46,7 +47,7 @@ SHOWN = 12
 
 def tune(
     data: Data,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder; goes on where it was interrupted.")],
+    out: KeptFolder,
     photographs: Photographs = None,
     form: LandmarkFormat = None,
     scheme: SchemeFile = None,
@@ -138,7 +139,8 @@ def _cost(budget: Budget, workers: int) -> str:
     shared = f", about {_duration(budget.seconds / workers)} with {workers}" if workers > 1 else ""
     n = budget.trials * budget.folds
     return (
-        f"{budget.trials} trials of {budget.folds} folds: {n} trainings, about {whole} one after another{shared} "
+        f"{counted(budget.trials, 'trial')} of {counted(budget.folds, 'fold')}: {counted(n, 'training')}, "
+        f"about {whole} one after another{shared} "
         f"(one with the settings at the start: {once})"
     )
 
@@ -165,8 +167,8 @@ def _answer(first: Trial, best: Trial, tested: Tested | None) -> list[str]:
         lines.append("no specimens were set aside, so nothing unbiased can be said; evaluate on others")
     else:
         lines.append(
-            f"on the {tested.n} specimens set aside: {tested.best:.3f} %; at the start {tested.default:.3f} %; "
-            f"mean shape {tested.mean_shape:.3f} %"
+            f"on the {counted(tested.n, 'specimen')} set aside: {tested.best:.3f} %; "
+            f"at the start {tested.default:.3f} %; mean shape {tested.mean_shape:.3f} %"
         )
     return lines
 

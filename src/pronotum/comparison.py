@@ -10,7 +10,7 @@ import numpy as np
 from pronotum import formats
 from pronotum.crossvalidation import CrossValidation
 from pronotum.data import Dataset
-from pronotum.errors import UserError, counted
+from pronotum.errors import UserError, counted, few
 from pronotum.evaluation.distances import Scales, distances, mean_shape_distances
 from pronotum.evaluation.evidence import Sets
 from pronotum.landmark_sets import LandmarkSets, key_of
@@ -143,5 +143,4 @@ def _repeat(data: Dataset, path: Path, form: str | None) -> tuple[FloatArray, tu
     missing = np.full((n_landmarks, 2), np.nan)
     points = np.stack([rows[key(one)].points if key(one) in rows else missing for one in data.landmarks])
     extra = [specimen.name for one, specimen in rows.items() if one not in known]
-    listed = ", ".join(extra[:5]) + (" ..." if len(extra) > 5 else "")
-    return points, (f"{counted(len(extra), 'specimen')} of {path.name} not in the data: {listed}",) if extra else ()
+    return points, (f"{counted(len(extra), 'specimen')} of {path.name} not in the data: {few(extra)}",) if extra else ()

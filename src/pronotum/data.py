@@ -11,7 +11,7 @@ from pathlib import Path, PureWindowsPath
 import numpy as np
 
 from pronotum import formats, images, schemes
-from pronotum.errors import UserError
+from pronotum.errors import UserError, few
 from pronotum.files import walk
 from pronotum.landmarks import FloatArray, Landmarks, LandmarkSet, Scheme
 from pronotum.semilandmarks import from_curves
@@ -210,14 +210,10 @@ def check_names(specimen: Landmarks, scheme: Scheme, source: object) -> None:
     if specimen.names not in ((), scheme.names, fixed, numbers):
         raise UserError(
             f"{source}, {specimen.name}",
-            found=f"landmarks named {_listed(specimen.names)}",
-            expected=f"{_listed(fixed)} as in the scheme",
+            found=f"landmarks named {few(specimen.names, 8)}",
+            expected=f"{few(fixed, 8)} as in the scheme",
             remedy="write the names into the scheme in the order of the file",
         )
-
-
-def _listed(names: Sequence[str], limit: int = 8) -> str:
-    return ", ".join(names[:limit]) + (" ..." if len(names) > limit else "")
 
 
 def landmark_files(path: Path, form: str | None = None) -> list[Path]:
@@ -236,7 +232,7 @@ def landmark_files(path: Path, form: str | None = None) -> list[Path]:
     if not found:
         raise _no_landmarks_in(path)
     if len(found) > 1 and any(len(formats.load(file, name=form)) > 1 for file in found):
-        listed = ", ".join(file.name for file in found[:5]) + (" ..." if len(found) > 5 else "")
+        listed = few([file.name for file in found])
         raise UserError(
             path,
             found=f"{len(found)} landmark files ({listed})",
@@ -252,7 +248,7 @@ def _no_landmarks_in(folder: Path) -> UserError:
     alike = [path for path in shown if path.is_file() and path.name.lower().endswith(formats.suffixes())]
     expected = f"one ending in {', '.join(formats.suffixes())}"
     if alike:
-        listed = ", ".join(str(path.relative_to(folder)) for path in alike[:3]) + (" ..." if len(alike) > 3 else "")
+        listed = few([str(path.relative_to(folder)) for path in alike], 3)
         remedy = "name the file instead of the folder: what is wrong with it is then said, or --format takes its format"
         return UserError(folder, found=f"no landmark file that is understood (there are {listed})", remedy=remedy)
     if images.find(folder):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,11 @@ def of_disk(error: OSError) -> UserError | None:
 def counted(n: int, what: str) -> str:
     """How many there are, in words for one and for several: 1 specimen, 2 specimens."""
     return f"{n} {what}{'s' * (n != 1)}"
+
+
+def few(names: Sequence[str], most: int = 5) -> str:
+    """The first of some names, separated by commas; ``...`` stands for the others."""
+    return ", ".join(names[:most]) + " ..." * (len(names) > most)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

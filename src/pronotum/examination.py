@@ -19,7 +19,7 @@ from pronotum.data import Catalogue, Problem, landmark_files, open_data
 from pronotum.doctor import KINDS, Change, Finding, Patient
 from pronotum.doctor.photographs import SIDE
 from pronotum.doctor.surroundings import describe as look_around
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.files import replacing, write_text
 from pronotum.geometry import PAPER_FRAME
 from pronotum.landmarks import FloatArray, Landmarks
@@ -221,7 +221,7 @@ def fix(
     for number, name, change in _chosen(findings, numbers):
         at = [i for i, one in enumerate(specimens) if one is not None and one.name == name]
         if len(at) != 1:
-            found = f"{len(at)} records '{name}'"
+            found = f"{counted(len(at), 'record')} '{name}'"
             raise UserError(sources[0], found=found, expected="one, as when it was examined", remedy="examine it again")
         record = specimens[at[0]]
         assert record is not None

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from pronotum import files, geometry
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.landmarks import FloatArray
 
 PHOTOGRAPH_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
@@ -289,7 +289,7 @@ def _of_page(page: Any) -> _Stored:
 
     def decode(_: tuple[int, int]) -> tuple[Image.Image, _Box]:
         if math.prod(page.shape) > MAX_SAMPLES * full[0] * full[1]:
-            raise ValueError(f"pixels of {math.prod(page.shape) // (full[0] * full[1])} numbers")
+            raise ValueError(f"pixels of {counted(math.prod(page.shape) // (full[0] * full[1]), 'number')}")
         if int(page.photometric) not in (0, 1, 2):
             raise ValueError(f"colours coded as {page.photometric!s}; save it as 8-bit RGB")
         values = _plane(page.asarray(), page.axes)

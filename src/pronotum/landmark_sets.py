@@ -13,7 +13,7 @@ import numpy as np
 
 from pronotum import formats, images
 from pronotum.data import Catalogue
-from pronotum.errors import UserError, counted
+from pronotum.errors import UserError, counted, few
 from pronotum.landmarks import FloatArray, Landmarks, Scheme
 from pronotum.semilandmarks import from_curves
 from pronotum.units import Unit, in_mm
@@ -183,8 +183,7 @@ def _remarks(
     for name, table in tables.items():
         extra = [specimen.name for one, specimen in table.items() if one not in common]
         if extra:
-            listed = ", ".join(extra[:5]) + (" ..." if len(extra) > 5 else "")
             said.append(
-                f"{counted(len(extra), 'specimen')} of {sources[name].name} left out, without counterpart: {listed}"
+                f"{counted(len(extra), 'specimen')} of {sources[name].name} left out, without counterpart: {few(extra)}"
             )
     return tuple(said)

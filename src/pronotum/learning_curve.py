@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pronotum import workflows
 from pronotum.crossvalidation import answered, described, fold_task, plan
 from pronotum.data import Dataset, Problem
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.landmarks import FloatArray
 from pronotum.models import architecture
 from pronotum.runs import claim
@@ -83,7 +83,7 @@ def run(
     most = len(data) - max(len(test) for test in folds)
     wanted = tuple(sorted(set(sizes))) or default_sizes(most)
     if wanted[0] < architecture.MIN_SPECIMENS or wanted[-1] > most:
-        found = f"{wanted[0]} to {wanted[-1]} specimens to learn from"
+        found = f"{wanted[0]} to {counted(wanted[-1], 'specimen')} to learn from"
         expected = f"{architecture.MIN_SPECIMENS} to {most}"
         raise UserError("--sizes", found=found, expected=expected, remedy="or ask for more folds")
     claim(folder / DESCRIPTION, {"sizes": wanted, **described(data, options, n_folds, groups)}, "a learning curve")

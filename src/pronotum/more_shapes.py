@@ -67,11 +67,12 @@ def _distances(shapes: FloatArray, points: FloatArray) -> FloatArray:
     """(M, N) between configurations of centroid size 1, superimposed on the mean shape; what is missing lies there."""
     mean = mean_shape(points)
     mean = np.where(np.isnan(mean), 0, mean) / max(float(centroid_size(mean)), 1e-12)
-    flat = []
-    for each in (shapes, points):
+
+    def flat(each: FloatArray) -> FloatArray:
         moved = superimpose(each, np.broadcast_to(mean, each.shape))
-        flat.append(np.where(np.isnan(moved), mean, moved).reshape(len(each), mean.size))
-    return np.asarray(cdist(*flat) / np.sqrt(len(mean)), dtype=np.float64)
+        return np.where(np.isnan(moved), mean, moved).reshape(len(each), mean.size)
+
+    return np.asarray(cdist(flat(shapes), flat(points)) / np.sqrt(len(mean)), dtype=np.float64)
 
 
 def _require_same_side(shapes: FloatArray, data: Dataset, where: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
-from pronotum.errors import UserError, did_you_mean
+from pronotum.errors import UserError, counted, did_you_mean
 from pronotum.files import write_text
 from pronotum.landmarks import Curve, Scheme
 
@@ -142,7 +142,7 @@ class _Reader:
         ends = None
         least = 3 if one.closed else 2 if one.ends is None else 1
         if one.points < least or (one.closed and one.ends is not None):
-            found = f"{one.points} points" if one.points < least else "closed and between two landmarks"
+            found = counted(one.points, "point") if one.points < least else "closed and between two landmarks"
             expected = f"at least {least}" if one.points < least else "either closed = true or ends"
             raise UserError(self.path, found=f"curve '{one.name}': {found}", expected=expected)
         if one.ends is not None:

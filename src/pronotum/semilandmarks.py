@@ -68,7 +68,7 @@ def from_curves(specimen: Landmarks, scheme: Scheme) -> Landmarks:
     if specimen.curves and len(specimen.curves) != len(scheme.curves):
         raise UserError(
             specimen.name,
-            found=f"{len(specimen.curves)} curves",
+            found=counted(len(specimen.curves), "curve"),
             expected=f"{len(scheme.curves)} as in the scheme, or none",
             remedy="digitise the rest, or mend the scheme",
         )

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pronotum import crossvalidation, landmarking, provenance
 from pronotum.data import open_data
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.evaluation.calibration import LEVELS, Calibration, Certainty
 from pronotum.evaluation.domain import FLAGS
 from pronotum.models import storage
@@ -181,7 +181,9 @@ def remarks(model: StoredModel) -> list[str]:
     said += [f"no {name} was given: --{name}" for name in ("licence", "domain", "author") if not getattr(sharing, name)]
     held = _photographs_held(model)
     if held:
-        said.append(f"the file holds {held} photographs that the model compares others with, reduced in size")
+        said.append(
+            f"the file holds {counted(held, 'photograph')} that the model compares others with, reduced in size"
+        )
     return said
 
 
@@ -225,7 +227,7 @@ def _as_errors(plain: Mapping[str, Any]) -> Errors:
     """Errors from plain values of `evaluate` or of a report; raises KeyError, TypeError or ValueError."""
     if "mean_shape_baseline" in plain:
         seen = len(plain["seen_in_training"])
-        origin = f"{plain['specimens']} specimens of another data set"
+        origin = f"{counted(plain['specimens'], 'specimen')} of another data set"
         origin += f", of which the model has LEARNT FROM {seen}" if seen else ""
         return Errors.model_validate({**plain, "origin": origin})
     rows = [*plain["landmarks"], {"landmark": "all", **plain["overall"]}]
@@ -233,7 +235,9 @@ def _as_errors(plain: Mapping[str, Any]) -> Errors:
         target: [{"landmark": row["landmark"], **row[source]} for row in rows]
         for target, source in (("landmarks", "errors"), ("mean_shape_baseline", "mean_shape"))
     }
-    return Errors.model_validate({**tables, "origin": f"{plain['n_specimens']} specimens, compared as files"})
+    return Errors.model_validate(
+        {**tables, "origin": f"{counted(plain['n_specimens'], 'specimen')}, compared as files"}
+    )
 
 
 def _crossvalidated(run: Path, model: StoredModel) -> Errors | None:
@@ -250,7 +254,8 @@ def _crossvalidated(run: Path, model: StoredModel) -> Errors | None:
         )
     found = read_errors(report, model)
     n = json.loads(report.read_text(encoding="utf-8"))["n_specimens"]
-    origin = f"{plain['folds']}-fold cross-validation of {n} specimens, each predicted by a model that had not seen it"
+    unseen = f"{counted(n, 'specimen')}, each predicted by a model that had not seen it"
+    origin = f"{plain['folds']}-fold cross-validation of {unseen}"
     return found.model_copy(update={"origin": origin})
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pronotum import tasks, workflows
 from pronotum.crossvalidation import described, plan, together
 from pronotum.data import Dataset
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.evaluation.folds import hold_out
 from pronotum.files import write_text
 from pronotum.runs import claim
@@ -166,7 +166,7 @@ def prepare(
         remedy = "begin another search with another --seed and -o, or with --test 0"
         raise UserError(
             f"--trials {n_trials}",
-            found=f"the specimens set aside have been looked at after {known} trials",
+            found=f"the specimens set aside have been looked at after {counted(known, 'trial')}",
             expected="one look",
             remedy=remedy,
         )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pronotum import images, inference, landmarking, provenance
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import tps
 from pronotum.formats.tps_record import TpsRecord
 from pronotum.landmarks import FloatArray
@@ -241,7 +241,7 @@ def _again(
         landmarking.predict(model, [path for _, path in chosen], place, device=device, draw=False)
         again = provenance.read(place)
         if len(again.model.landmarks) != len(made.model.landmarks):
-            found = f"a model of {len(again.model.landmarks)} landmarks"
+            found = f"a model of {counted(len(again.model.landmarks), 'landmark')}"
             raise UserError(model, found=found, expected=f"{len(made.model.landmarks)} as in the predictions")
         now = again.photographs
         said = _records(place / landmarking.WRITTEN[0]) if any(one.in_tps for one in now) else {}

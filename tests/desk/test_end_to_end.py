@@ -466,6 +466,43 @@ def test_landmarks_of_other_programs_come_in_and_go_out(tmp_path, open_page):
         assert again.names == names
 
 
+def test_many_files_of_one_specimen_come_in_at_once_and_each_is_answered(tmp_path, open_page):
+    project, elsewhere = tmp_path / "project", tmp_path / "camera"
+    project.mkdir()
+    elsewhere.mkdir()
+    points = {f"b{n}.jpg": np.array(photograph(project / f"b{n}.jpg", n)) for n in (1, 2, 3)}
+    away = points["b1.jpg"]
+    for image, one in {**points, "away.jpg": away}.items():
+        formats.save(elsewhere / f"{image[:-4]}.pts", [Landmarks(one, image=image)], lambda name: SIZE, name="pts")
+    dropped = elsewhere / "b3.pts"
+    with browsing.served(project) as desk:
+        page = open_page(desk.url)
+        go(page, desk, "files")
+        page.wait_for_selector("#choose-files", state="attached")
+        said = page.locator(".arrivals li")
+        page.set_input_files("#choose-files", [one for one in sorted(elsewhere.iterdir()) if one != dropped])
+        until(page, "() => document.querySelectorAll('.arrivals > li > .good, .arrivals > li > .bad').length == 3")
+        for name, what in (
+            ("away.pts", "not one photograph of them here"),
+            ("b1.pts", "landmarks of 1 specimen taken (pts)"),
+            ("b2.pts", "landmarks of 1 specimen taken (pts)"),
+        ):
+            said.filter(has_text=name).filter(has_text=what).wait_for()
+        several = page.evaluate_handle(
+            """texts => {
+                const sent = new DataTransfer();
+                for (const [name, text] of texts) sent.items.add(new File([text], name));
+                return sent;
+            }""",
+            [[name, (elsewhere / name).read_text()] for name in ("b1.pts", "b3.pts")],
+        )
+        page.dispatch_event(".drop", "drop", {"dataTransfer": several})
+        said.filter(has_text="b3.pts").filter(has_text="landmarks of 1 specimen taken (pts)").wait_for()
+        said.filter(has_text="b1.pts").filter(has_text="landmarks of 0 specimens taken (pts)").wait_for()
+        for image, one in points.items():
+            np.testing.assert_allclose(records(project)[image].points, one * [1, -1] + [0, SIZE[1]], atol=1e-4)
+
+
 def test_the_window_keeps_a_change_while_the_desk_is_away(digitised, open_page):
     desk = browsing.serve(digitised)
     with contextlib.closing(desk.process.stdout):

@@ -1,6 +1,7 @@
 """Nothing that a person has said is lost, and nothing else gets into the landmark file."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -230,7 +231,7 @@ def test_several_specimens_on_a_photograph(photographs, opened):
 def test_records_of_another_file_are_taken_over_where_there_are_none(digitised, opened):
     store = opened(digitised)
     new = Landmarks(np.full((8, 2), 9.0), image="b3.jpg")
-    mine = Landmarks(np.full((8, 2), 9.0), image="b1.jpg")
+    mine = Landmarks(np.linspace([9, 9], [300, 200], 8), image="b1.jpg")
     stranger = Landmarks(np.full((8, 2), 9.0), image="x.jpg")
     done = store.bring_in([new, mine, stranger])
     assert done.taken == ("b3.jpg",)
@@ -239,6 +240,69 @@ def test_records_of_another_file_are_taken_over_where_there_are_none(digitised, 
         "photograph 'x.jpg' not found; put it beside the landmark file or below",
     ]
     assert (on_disk(digitised, "b3.jpg").points == 9).all()
+
+
+def square(x, image="b1.jpg", name=""):
+    return Landmarks(np.array([[x, 10.0], [x + 20, 10], [x + 20, 30], [x, 30]]), image, name)
+
+
+@pytest.fixture
+def one_of_two(photographs):
+    """A project with one of the two specimens of a photograph."""
+    tps.save(photographs / "landmarks.tps", [square(100, name="a")], lambda name: SIZE)
+    return photographs
+
+
+def test_a_later_file_brings_further_specimens_of_a_photograph(one_of_two, opened):
+    store = opened(one_of_two)
+    again = square(100.4)  # as formats have it that keep whole px
+    other = replace(square(200, name="a"), scale=0.5)
+    done = store.bring_in([other, again, replace(other, id="c"), square(30, "b2.jpg")])
+    assert done.taken == ("b1.jpg#2", "b2.jpg")
+    assert [str(one) for one in done.left] == [
+        "b1.jpg: has landmarks here already; yours were kept",
+        "b1.jpg (ID=c): has the landmarks of another record of the photograph; they were taken once",
+    ]
+    found = tps.load(one_of_two / "landmarks.tps", lambda name: SIZE)
+    assert [(one.image, one.points[0, 0], one.scale) for one in found] == [
+        ("b1.jpg", 100, None),
+        ("b1.jpg", 200, 0.5),
+        ("b2.jpg", 30, None),
+    ]
+    assert len({one.id for one in found}) == 3
+    store.reload()
+    assert [one.key for one in store] == ["b1.jpg", "b1.jpg#2", "b2.jpg", "b3.jpg"]
+    assert store.bring_in([other, again]).taken == ()
+    undone = store.undo("b1.jpg#2", store.get("b1.jpg#2").history.revision)
+    assert not undone.state.touched
+    store.close()
+    assert opened(one_of_two).undo("b1.jpg#2", undone.history.revision, "redo").state.accepted
+
+
+def test_ids_tell_specimens_of_a_photograph_apart(photographs, opened):
+    tps.save(photographs / "landmarks.tps", [square(100, name="a"), square(200, name="b")], lambda name: SIZE)
+    store = opened(photographs)
+    done = store.bring_in([square(140, name="b"), square(160, name="a"), square(30, name="c")])
+    assert (done.taken, len(done.left)) == (("b1.jpg#3",), 2)
+    assert store.get("b1.jpg#3").id == "c"
+
+
+def test_a_file_of_the_second_specimen_alone_is_told_what_to_do(one_of_two, opened):
+    (left,) = opened(one_of_two).bring_in([square(200)]).left
+    assert left.what.startswith("has landmarks here already; yours were kept; if it is another specimen on the")
+    assert left.what.endswith("send one file with both")
+
+
+def test_a_new_specimen_that_could_not_be_written_is_in_the_journal(one_of_two, opened, monkeypatch):
+    store = opened(one_of_two)
+    with monkeypatch.context() as full:
+        full.setattr(stores.tps, "save", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "full")))
+        store.bring_in([square(100), square(200)])
+        assert "safe in the journal" in store.trouble
+    store.close()
+    found = opened(one_of_two)
+    assert found.get("b1.jpg#2").state.accepted
+    assert [one.points[0, 0] for one in tps.load(found.file, lambda name: SIZE)] == [100, 200]
 
 
 def test_links_that_lead_out_are_not_followed(photographs, tmp_path, opened):

@@ -144,7 +144,7 @@ def test_a_human_margin_is_the_limit_of_their_distances():
 
 def test_mistakes_are_said_in_one_line():
     errors = np.ones((5, 2))
-    with pytest.raises(UserError, match="2 landmarks, 3 names and 1 margins; expected one margin, or one for each"):
+    with pytest.raises(UserError, match="2 landmarks, 3 names and 1 margin; expected one margin, or one for each"):
         noninferiority(errors, 1.0, ("a", "b", "c"))
     with pytest.raises(UserError, match="2 landmarks, 2 names and 3 margins"):
         noninferiority(errors, np.ones(3), ("a", "b"))

@@ -159,7 +159,7 @@ def test_files_are_joined_by_identity_not_by_row():
         (specimens("1"), "1 specimen missing, 0 too many: 2"),
         (specimens("1", "2", "9"), "0 specimens missing, 1 too many: 9"),
         (specimens("1", "01"), "two rows of one specimen"),
-        (specimens("1", ""), "1 rows without identity"),
+        (specimens("1", ""), "1 row without identity"),
         (specimens("1", "2", k=3), "3 landmarks; expected 2"),
         ([], "no specimens"),
     ],

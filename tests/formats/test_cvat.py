@@ -185,7 +185,7 @@ SKELETON = f'<skeleton label="x">{point("1", "1,1", "outside=" + chr(34) + "0" +
         (page(image(point("x", "1,1") + "\n" + point("x", "2,2"))), "x.xml:4: label 'x' again on a.jpg"),
         (
             page(image(point("x", "1,1;2,2") + "\n" + point("x", "2,2"))),
-            "x.xml:4: 1 points; expected 2 as in the first",
+            "x.xml:4: 1 point; expected 2 as in the first",
         ),
         (page(image('<points points="1,1"></points>')), "x.xml:3: <points> without label"),
     ],

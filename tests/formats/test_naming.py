@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,7 +7,7 @@ from pronotum import formats
 from pronotum.errors import UserError
 from pronotum.evaluation import rounds
 from pronotum.evaluation.part import Part
-from pronotum.formats.naming import identified, identity
+from pronotum.formats.naming import identity
 from pronotum.landmarks import Landmarks
 
 
@@ -58,11 +60,6 @@ def test_a_pattern_says_where_the_specimen_stands():
     assert identity("p_004_2.jpg", r"x") == ""
 
 
-def test_an_id_that_is_there_stays():
-    specimens = [Landmarks([[1, 2]], image="p_007.jpg", id="B7"), Landmarks([[1, 2]], image="p_007.jpg")]
-    assert [one.id for one in identified(specimens)] == ["B7", "007"]
-
-
 @pytest.mark.parametrize(
     ("manual", "predicted"),
     [("p_{:03d}", "p_{}"), ("Md {:03d}.JPG", "Md_{}"), ("{}", "Mg_{}"), ("e_{:03d}.jpg", "e_{}")],
@@ -77,8 +74,9 @@ def test_manual_and_predicted_files_of_maelab_join_on_the_number(tmp_path, manua
             rows = f"{number + shift} 20\t{shift}.5\n40.25 50"
             file.write_text(f"LM=2\n{rows}\nIMAGE={pattern.format(number)}", newline="")
             specimens += formats.load(file, lambda name: (256, 192))
-        read[kind] = identified(specimens if kind == "manual" else reversed(specimens))
-    with pytest.raises(UserError, match="rows without identity"):
+        named = [replace(one, id=identity(one.image)) for one in specimens]
+        read[kind] = named if kind == "manual" else named[::-1]
+    with pytest.raises(UserError, match="1 row without identity"):
         Part.join("p", [Landmarks([[1, 2]], image="p_1")], {})
     part = Part.join("p", read["manual"], {"maelab": read["predicted"]})
     assert [rounds.key(one) for one in part.specimens] == ["10", "9", "1"]

@@ -209,7 +209,7 @@ FLOATS = np.zeros(3, [(name, "f8") for name, _ in FRAME])
         ),
         (
             {"metadata": changed(skeletons=[{"nodes": [{"id": 0}]}])},
-            "instances[1]: points 0 to 3 of 7; expected 1 points",
+            "instances[1]: points 0 to 3 of 7; expected 1 point",
         ),
         ({"tracks_json": ["[0"]}, "x.slp: tracks_json: not what SLEAP writes there"),
         ({"tracks_json": []}, "instances[2]: track 0, which is not there"),

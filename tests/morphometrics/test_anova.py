@@ -48,7 +48,7 @@ def test_a_bias_of_one_method_shows_in_the_method_only():
 
 
 def test_one_method_is_no_design():
-    with pytest.raises(UserError, match="9 individuals by 1 methods; expected at least 2 by 2"):
+    with pytest.raises(UserError, match="9 individuals by 1 method; expected at least 2 by 2"):
         procrustes_anova(measured(9, 1, 0.1, 0))
 
 

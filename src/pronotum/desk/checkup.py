@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from threading import Lock, Thread
 from typing import Any
 
+from pronotum.desk.folder import PRIVATE
 from pronotum.desk.retraining import PRONOTUM
-from pronotum.desk.store import PRIVATE, Store
+from pronotum.desk.store import Store
 from pronotum.doctor.finding import KINDS
 from pronotum.files import write_text
 

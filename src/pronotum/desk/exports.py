@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pronotum import conversion, formats
 from pronotum.desk.store import Store
-from pronotum.errors import UserError, counted
+from pronotum.errors import UserError, counted, few
 from pronotum.formats import one_each
 from pronotum.landmarks import Landmarks
 
@@ -55,7 +55,7 @@ def write(store: Store, name: str, folder: Path) -> tuple[Path, tuple[str, ...]]
     remarks = list(conversion.lost(records, again, kind))
     for left, why in ((unknown, "whose photographs are not here"), (empty, "without landmarks")):
         if left:
-            shown = ", ".join(one.name for one in left[: conversion.SHOWN]) + " ..." * (len(left) > conversion.SHOWN)
+            shown = few([one.name for one in left], conversion.SHOWN)
             remarks.append(f"left out: {counted(len(left), 'specimen')} {why} ({shown})")
     if kind.file_name is None:
         return target, tuple(remarks)

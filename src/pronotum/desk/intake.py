@@ -16,7 +16,8 @@ from pathlib import Path, PurePosixPath
 
 from pronotum import conversion, formats, images
 from pronotum.data import Problem, check_names
-from pronotum.desk.store import PRIVATE, Store, inside
+from pronotum.desk.folder import PRIVATE, inside
+from pronotum.desk.store import Store
 from pronotum.errors import UserError, counted
 from pronotum.formats import tps
 from pronotum.landmarks import Landmarks, LandmarkSet, Scheme

@@ -26,8 +26,9 @@ from pronotum import project as projects
 from pronotum import schemes
 from pronotum.desk import answers
 from pronotum.desk.answers import Answers
+from pronotum.desk.folder import PRIVATE
 from pronotum.desk.specimens import Specimen
-from pronotum.desk.store import PRIVATE, Store
+from pronotum.desk.store import Store
 from pronotum.errors import UserError
 from pronotum.files import write_text
 from pronotum.formats import tps

@@ -20,11 +20,12 @@ from starlette.staticfiles import StaticFiles
 
 from pronotum.desk import exports, intake, views
 from pronotum.desk.checkup import Checkup
+from pronotum.desk.folder import PRIVATE
 from pronotum.desk.retraining import Trainings
 from pronotum.desk.security import Gate, Guard, TooLarge, TooSlow
 from pronotum.desk.specimens import Conflict
 from pronotum.desk.states import Edit
-from pronotum.desk.store import PRIVATE, Store
+from pronotum.desk.store import Store
 from pronotum.desk.tiles import OVERVIEW, THUMBNAIL, Tiles
 from pronotum.errors import UserError, of_disk
 from pronotum.landmarks import Scheme

@@ -8,7 +8,6 @@ is put into the landmark file when the project is opened again.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,19 +15,21 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Literal
 
-from pronotum import images, schemes
-from pronotum.data import Catalogue, Problem
+from pronotum import schemes
+from pronotum.data import Problem
+from pronotum.desk import folder as folders
+from pronotum.desk.folder import PRIVATE
 from pronotum.desk.journal import Entry, Journal, sync_folder
+from pronotum.desk.matching import another, beside, matched
 from pronotum.desk.specimens import Conflict, Specimen, agree, state_of
 from pronotum.desk.states import Edit, History, Refused, State, apply, same_points
 from pronotum.errors import UserError, counted
 from pronotum.formats import tps
 from pronotum.landmarks import FloatArray, Landmarks, Scheme
 
-LANDMARKS = "landmarks.tps"
-PRIVATE = ".desk"
-"""Folder of the desk's own files; hidden, so that no command takes what lies in it for photographs."""
-_NOT_MANUAL = ("predictions.tps",)
+_KEPT = "has landmarks here already; yours were kept"
+_TWICE = "has the landmarks of another record of the photograph; they were taken once"
+_BESIDE = "; if it is another specimen on the photograph, send one file with both"
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,6 @@ class BroughtIn:
     left: tuple[Problem, ...]
     sent: tuple[Landmarks, ...]
     here: tuple[Landmarks, ...]
-
-
-@dataclass(frozen=True)
-class _Found:
-    """The photographs of a project, and what is wrong with some."""
-
-    catalogue: Catalogue
-    photographs: dict[str, Path]
-    problems: list[Problem]
 
 
 class Store:
@@ -77,7 +69,7 @@ class Store:
         self._lock = RLock()
         self._claim()
         try:
-            self.file = landmark_file(self.folder)
+            self.file = folders.landmark_file(self.folder)
             self._open()
         except UserError:
             self.close()
@@ -96,7 +88,7 @@ class Store:
     def _claim(self) -> None:
         """Make the desk's own folder, and sure that it and nothing else is what we write to."""
         private = self.folder / PRIVATE
-        if not inside(self.folder, private):
+        if not folders.inside(self.folder, private):
             raise UserError(private, found="a link that leads out of the project", remedy="remove it")
         private.mkdir(exist_ok=True)
         try:
@@ -241,34 +233,52 @@ class Store:
     def bring_in(self, records: Sequence[Landmarks]) -> BroughtIn:
         """Take over records of another landmark file for specimens without landmarks, all of them or none.
 
+        Where there are more records of a photograph than specimens on it, the others are new specimens.
+
         Raises:
             UserError: a record with more landmarks than the scheme has.
         """
-        taken: dict[str, tuple[Landmarks, State]] = {}
+        taken: dict[str, tuple[Specimen, Landmarks, State]] = {}
         left: list[Problem] = []
         there: list[tuple[Landmarks, str]] = []
         with self._lock:
             self._look_outside()
-            for record in records:
-                key = self.match(record)
-                if isinstance(key, Problem):
-                    left.append(key)
+            for record, found in zip(records, self._matched(records), strict=True):
+                if isinstance(found, Problem):
+                    left.append(found)
                     continue
-                specimen, state = self._specimens[key], state_of(record, self.n_landmarks)
-                if key in taken:
-                    left.append(Problem(record.name, "another specimen on the photograph; only the first was taken"))
-                    continue
+                specimen, state = found
                 if not same_points(specimen.state.points, state.points):
                     if specimen.state.touched:
-                        left.append(Problem(record.name, "has landmarks here already; yours were kept"))
+                        left.append(Problem(record.name, _KEPT + _BESIDE * beside(specimen.state, state)))
                         continue
-                    taken[key] = record, state
-                there.append((record, key))
-            for key, (record, state) in taken.items():
-                self._keep(self._with_record(self._specimens[key], record), "import", state, save=False)
+                    taken[specimen.key] = specimen, record, state
+                there.append((record, specimen.key))
+            for specimen, record, state in taken.values():
+                self._keep(self._with_record(specimen, record), "import", state, save=False)
             self._save()
             here = tuple(self._specimens[key].landmarks() for _, key in there)
         return BroughtIn(tuple(taken), tuple(left), tuple(record for record, _ in there), here)
+
+    def _matched(self, records: Sequence[Landmarks]) -> list[tuple[Specimen, State] | Problem]:
+        """The specimen that each record is of, a new one where there is none on its photograph, and what it says."""
+        found: list[tuple[Specimen, State] | Problem] = []
+        of_photograph: dict[str, list[int]] = {}
+        for at, record in enumerate(records):
+            key = self.match(record)
+            if isinstance(key, Problem):
+                found.append(key)
+                continue
+            state = state_of(record, self.n_landmarks)
+            found.append((self._specimens[key], state))
+            if state.touched:
+                of_photograph.setdefault(key, []).append(at)
+        for key, places in of_photograph.items():
+            known = [one for one in self if one.photograph == self._specimens[key].photograph]
+            sent = [(records[at].id, state_of(records[at], self.n_landmarks)) for at in places]
+            for at, (_, state), one in zip(places, sent, matched(sent, known), strict=True):
+                found[at] = (one, state) if one else Problem(records[at].name, _TWICE)
+        return found
 
     def _with_record(self, specimen: Specimen, record: Landmarks) -> Specimen:
         """A specimen the landmark file has nothing of, with what a record from elsewhere holds beside landmarks."""
@@ -363,81 +373,45 @@ class Store:
             self.trouble = f"{self.file.name} could not be written ({error}). Your changes are safe in the journal."
             return
         self.trouble, self._pending = "", []
-        self._seen = _signature(self.file)
+        self._seen = folders.signature(self.file)
         self.journal.confirm(self._n)
 
     def _look_outside(self) -> None:
         """Read the landmark file again if another program has changed it."""
-        if _signature(self.file) != self._seen:
-            self._read_file(self._find(), {key: one.history for key, one in self._specimens.items()})
+        if folders.signature(self.file) != self._seen:
+            histories = {key: one.history for key, one in self._specimens.items()}
+            self._take_over(folders.look(self.folder, self.file), histories)
 
     def reload(self) -> None:
         """Read everything again: photographs, scheme, landmark file and journal."""
         with self._lock:
             for stale in self.folder.glob(f".{self.file.stem[:40]}-*{self.file.suffix}"):
                 stale.unlink()  # what a killed writer left of a file it had not finished
-            found = self._find()
+            found = folders.look(self.folder, self.file)
             entries, saved = self.journal.read()
             self._n = max((entry.n for entry in entries), default=0)
             self._pending = [entry for entry in entries if entry.n > saved]
-            self._read_file(found, _histories(entries))
+            self._take_over(found, _histories(entries))
 
-    def _find(self) -> _Found:
-        problems: list[Problem] = []
-        photographs: dict[str, Path] = {}
-        for path in images.find(self.folder):
-            if inside(self.folder, path):
-                photographs[path.relative_to(self.folder).as_posix()] = path
-            else:
-                problems.append(Problem(str(path.relative_to(self.folder)), "a link that leads out of the project"))
-        return _Found(Catalogue(list(photographs.values())), photographs, problems)
-
-    def _read_file(self, found: _Found, histories: Mapping[str, History]) -> None:
-        """Bring photographs, records and histories together.
+    def _take_over(self, found: folders.Contents, histories: Mapping[str, History]) -> None:
+        """Bring what the files say and histories together.
 
         A record that differs from its history was changed by another program, which is noted, or is as it was before
         the last changes, which a crash has kept from it: it gets them.
         """
-        signature = _signature(self.file)
-        catalogue, problems = found.catalogue, list(found.problems)
-        records = tps.load(self.file, catalogue.dimensions) if self.file.exists() else ()
-        numbered = Scheme.numbered(max((record.n_landmarks for record in records), default=0))
-        scheme = schemes.find(self.folder) or numbered
-        names = _image_names(found.photographs)
-        keys = {path: key for key, path in found.photographs.items()}
-        specimens: dict[str, Specimen] = {}
-        order: list[str | Landmarks] = []
-        for record in records:
-            path = catalogue.match(record.image, record.id)
-            size = catalogue.size(path) if isinstance(path, Path) else Problem(record.name, path)
-            if isinstance(path, str) or isinstance(size, Problem):
-                problems.append(size if isinstance(size, Problem) else Problem(record.name, str(path)))
-                order.append(record)
-                continue
-            key = _free_key(keys[path], specimens)
-            state = state_of(record, scheme.n_fixed, f"{self.file.name}, {record.name}")
-            specimens[key] = Specimen(key, path, record.image, size, History(state), record, record.id)
-            order.append(key)
-        for key, path in found.photographs.items():
-            size = catalogue.size(path)
-            if isinstance(size, Problem):
-                problems.append(size)
-            elif key not in specimens:
-                empty = History(State.empty(scheme.n_fixed))
-                specimens[key] = Specimen(key, path, names[key], size, empty)
-        positions = {path: at for at, path in enumerate(found.photographs.values())}
-        ordered = sorted(specimens, key=lambda key: positions[specimens[key].photograph])
-        self.scheme, self._catalogue, self._keys = scheme, catalogue, keys
-        self._specimens, self._order = {key: specimens[key] for key in ordered}, order
-        here = f"{self.folder}{os.sep}"
-        shown = [replace(problem, where=problem.where.removeprefix(here)) for problem in problems]
-        self.problems, self._seen = list(dict.fromkeys(shown)), signature
+        self.scheme, self._catalogue, self._keys = found.scheme, found.catalogue, found.keys
+        self._specimens, self._order = found.specimens, found.order
+        self.problems, self._seen = found.problems, found.signature
         if self._reconcile(histories):
             self._save()
 
     def _reconcile(self, histories: Mapping[str, History]) -> bool:
         """Give each specimen its history; True where the landmark file lacks something."""
         unsaved, pending = False, list(self._pending)
+        for entry in pending:  # a crash may have kept a new specimen from the landmark file
+            first = self._specimens.get(entry.specimen.rpartition("#")[0])
+            if first is not None and entry.specimen not in self._specimens:
+                self._specimens[entry.specimen] = another(first, entry.specimen, self.n_landmarks)
         for key, specimen in list(self._specimens.items()):
             known = histories.get(key)
             if known is None:
@@ -460,51 +434,6 @@ class Store:
         return unsaved
 
 
-def landmark_file(folder: Path) -> Path:
-    """The landmark file of a project: ``landmarks.tps``, or the only other TPS file beside the photographs.
-
-    Raises:
-        UserError: several to choose from, or a link that leads out of the project.
-    """
-    path = folder / LANDMARKS
-    if not path.exists():
-        found = sorted(
-            one
-            for one in folder.iterdir()
-            if one.suffix.lower() == ".tps" and not one.name.startswith(".") and one.name not in _NOT_MANUAL
-        )
-        if len(found) > 1:
-            listed = ", ".join(one.name for one in found[:5])
-            remedy = f"call the one with your landmarks {LANDMARKS}"
-            raise UserError(folder, found=f"{len(found)} TPS files ({listed})", expected="one", remedy=remedy)
-        path = found[0] if found else path
-    if not inside(folder, path):
-        raise UserError(path, found="a link that leads out of the project", remedy="put the file itself there")
-    return path
-
-
-def inside(folder: Path, path: Path) -> bool:
-    """Whether a path, all links followed, lies in a folder."""
-    return path.resolve().is_relative_to(folder.resolve())
-
-
-def _image_names(photographs: Mapping[str, Path]) -> dict[str, str]:
-    """What the landmark file calls each photograph: its name, with its folder where names repeat."""
-    count = Counter(path.name.casefold() for path in photographs.values())
-    return {
-        key: path.name if count[path.name.casefold()] == 1 else f"{path.parent.name}/{path.name}"
-        for key, path in photographs.items()
-    }
-
-
-def _free_key(key: str, taken: Mapping[str, Specimen]) -> str:
-    number, free = 1, key
-    while free in taken:
-        number += 1
-        free = f"{key}#{number}"
-    return free
-
-
 def _histories(entries: Sequence[Entry]) -> dict[str, History]:
     """Every specimen's way through the journal."""
     found: dict[str, History] = {}
@@ -512,12 +441,3 @@ def _histories(entries: Sequence[Entry]) -> dict[str, History]:
         before = found.get(entry.specimen) or History(State.from_plain(entry.before))
         found[entry.specimen] = before.step(entry.what, State.from_plain(entry.after), entry.by, entry.at)
     return found
-
-
-def _signature(path: Path) -> tuple[int, int, int] | None:
-    """What changes when another program writes a file; None = it is not there."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -203,8 +203,8 @@ def _require_usable(
 ) -> None:
     if manual.shape != predicted.shape or manual.shape[:2] != (len(specimens), len(landmarks)):
         found = (
-            f"{len(manual)} manual specimens with {manual.shape[1]} landmarks, {len(predicted)} predicted with "
-            f"{predicted.shape[1]}, names of {len(specimens)} and {len(landmarks)}"
+            f"{counted(len(manual), 'manual specimen')} with {counted(manual.shape[1], 'landmark')}, "
+            f"{len(predicted)} predicted with {predicted.shape[1]}, names of {len(specimens)} and {len(landmarks)}"
         )
         raise UserError("agreement", found=found, expected="the same specimens and landmarks in both sets")
     if len(manual) < LEAST:

@@ -194,7 +194,7 @@ def human_margin(repeat_distances: FloatArray, *, limit: float = 0.95, pooled: b
     for k, column in enumerate(columns):
         known = column[~np.isnan(column)]
         if len(known) < LEAST:
-            found = f"{len(known)} repeats of landmark {k + 1}"
+            found = f"{counted(len(known), 'repeat')} of landmark {k + 1}"
             raise UserError("margin from human repeats", found=found, expected=f"at least {LEAST}")
         margins[k] = np.quantile(known, limit)
         if margins[k] <= 0:
@@ -207,7 +207,8 @@ def _margins(values: FloatArray, margin: float | FloatArray, landmarks: Sequence
     n, n_landmarks = values.shape
     margins = np.asarray(margin, dtype=np.float64)
     if len(landmarks) != n_landmarks or margins.shape not in ((), (n_landmarks,)):
-        found = f"{n_landmarks} landmarks, {len(landmarks)} names and {margins.size} margins"
+        named = f"{counted(len(landmarks), 'name')} and {counted(margins.size, 'margin')}"
+        found = f"{counted(n_landmarks, 'landmark')}, {named}"
         raise UserError("equivalence", found=found, expected="one margin, or one for each landmark")
     if not (np.isfinite(margins) & (margins > 0)).all():
         raise UserError("equivalence", found=f"a margin of {margins.min():g}", expected="margins above 0")

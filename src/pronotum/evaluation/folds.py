@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 
 
 def grouped_folds(groups: Sequence[Hashable], n_folds: int, seed: int) -> list[NDArray[np.intp]]:
@@ -30,7 +30,7 @@ def grouped_folds(groups: Sequence[Hashable], n_folds: int, seed: int) -> list[N
     if not 2 <= n_folds <= len(members):
         raise UserError(
             "folds",
-            found=f"{n_folds} folds of {len(members)} separate specimens",
+            found=f"{counted(n_folds, 'fold')} of {counted(len(members), 'separate specimen')}",
             expected=f"2 to {len(members)} folds",
             remedy="ask for fewer folds",
         )

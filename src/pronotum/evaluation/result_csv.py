@@ -125,7 +125,7 @@ def _column(table: csv_rows.Rows, names: tuple[str, ...]) -> int:
     if len(found) != 1:
         raise UserError(
             f"{table.path}:1",
-            found=f"{len(found)} columns named {' or '.join(names)}",
+            found=f"{counted(len(found), 'column')} named {' or '.join(names)}",
             expected="one",
             remedy="name a result table of the authors: ..._correlation.csv or one of summary_original_size",
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pronotum.errors import UserError, counted
+from pronotum.errors import UserError, counted, few
 from pronotum.evaluation.folds import grouped_folds
 
 PAPER_SIZES = {"pronotum": 33, "elytra": 33, "head": 33, "mandible_right": 30, "mandible_left": 26}
@@ -36,7 +36,7 @@ def keys(identities: Sequence[str], where: object = "specimens") -> list[str]:
     if nameless:
         raise UserError(
             where,
-            found=f"{len(nameless)} rows without identity, the first is row {nameless[0]}",
+            found=f"{counted(len(nameless), 'row')} without identity, the first is row {nameless[0]}",
             expected="the specimen's identity in every row",
             remedy="write ID= (TPS) or the specimen column, so that no specimen is trained on and tested at once",
         )
@@ -92,7 +92,7 @@ class Plan:
         if unknown:
             raise UserError(
                 where,
-                found=f"{len(unknown)} of {len(found)} specimens are not in the plan of rounds: {_few(unknown)}",
+                found=f"{len(unknown)} of {len(found)} specimens are not in the plan of rounds: {few(unknown)}",
                 expected="the specimens the plan was made for",
                 remedy="make the plan from all parts, or correct the identities",
             )
@@ -127,7 +127,7 @@ def specimens_of(parts: Mapping[str, Sequence[str]], *, complete: bool = False) 
                 part,
                 found=f"no specimen in common with {', '.join(name for name in parts if name != part)}",
                 expected="one identity for a specimen in all parts",
-                remedy=f"give its rows the same ID= in every file; here: {_few(list(own.values()))}",
+                remedy=f"give its rows the same ID= in every file; here: {few(list(own.values()))}",
             )
     everything: dict[str, str] = {}
     for own in by_part.values():
@@ -137,7 +137,7 @@ def specimens_of(parts: Mapping[str, Sequence[str]], *, complete: bool = False) 
         if complete and lacking:
             raise UserError(
                 part,
-                found=f"lacks {len(lacking)} of {len(everything)} specimens: {_few(lacking)}",
+                found=f"lacks {len(lacking)} of {counted(len(everything), 'specimen')}: {few(lacking)}",
                 expected="the same specimens in all parts",
                 remedy="add them, or leave them out of the other parts",
             )
@@ -188,7 +188,7 @@ def shuffled(
     if not 2 <= n_rounds <= len(unique):
         raise UserError(
             "rounds",
-            found=f"{n_rounds} rounds of {len(unique)} specimens",
+            found=f"{counted(n_rounds, 'round')} of {counted(len(unique), 'specimen')}",
             expected=f"2 to {len(unique)} rounds" if len(unique) > 1 else "two specimens or more",
             remedy="ask for fewer rounds, or add specimens",
         )
@@ -197,7 +197,7 @@ def shuffled(
     if alone:
         raise UserError(
             "groups",
-            found=f"{counted(len(alone), 'specimen')} without a group: {_few(alone)}",
+            found=f"{counted(len(alone), 'specimen')} without a group: {few(alone)}",
             expected="a group for each specimen",
             remedy="add them, with their own identity as group if they belong to none",
         )
@@ -236,7 +236,7 @@ def require_clean(pretraining: Collection[str], plan: Plan, number: int) -> None
         raise UserError(
             f"round {number}",
             found=f"{len(leaked)} of its {len(plan.tests[number - 1])} test specimens are in the pre-training: "
-            + _few(leaked),
+            + few(leaked),
             expected="pre-training without any part of the specimens tested",
             remedy="pre-train anew for this round, or ask for the paper's contaminated mode by name",
         )
@@ -252,7 +252,3 @@ def _unique(specimens: Sequence[str]) -> tuple[str, ...]:
 def _natural(name: str) -> list[tuple[int, str]]:
     runs = re.findall(r"\d+|\D+", key(name))
     return [(len(run), run) if run[0].isdigit() else (0, run) for run in runs]
-
-
-def _few(names: Sequence[str], limit: int = 5) -> str:
-    return ", ".join(names[:limit]) + (" ..." if len(names) > limit else "")

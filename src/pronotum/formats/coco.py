@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from pronotum import files
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import Format, Sizes, json_document, labelled, size_of
 from pronotum.formats.json_document import Node
 from pronotum.formats.labelled import Found
@@ -99,7 +99,7 @@ def _points(values: Node, names: tuple[str, ...]) -> dict[str, tuple[float, floa
     triples = values.items()
     if len(triples) != 3 * len(names):
         expected = f"{3 * len(names)}: x, y and v of each of the {len(names)} landmarks of its category"
-        raise UserError(values.where, found=f"{len(triples)} values", expected=expected)
+        raise UserError(values.where, found=counted(len(triples), "value"), expected=expected)
     points = {}
     for name, x, y, v in zip(names, triples[::3], triples[1::3], triples[2::3], strict=True):
         if v.number() not in (0, 1, 2):

@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats.encoding import decode
 from pronotum.formats.tps_record import NUMBER
 
@@ -98,7 +98,7 @@ def read(path: Path) -> Rows:
         if len(cells) != width:
             raise UserError(
                 f"{path}:{number}",
-                found=f"{len(cells)} cells" + f", separated by {SEPARATORS[separator]}" * (separator != ","),
+                found=counted(len(cells), "cell") + f", separated by {SEPARATORS[separator]}" * (separator != ","),
                 expected=f"{width} as in the header",
                 remedy="add what is missing, or remove what is too much",
             )

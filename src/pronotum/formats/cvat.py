@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from pronotum import files
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import Format, Sizes, labelled, size_of, xml_document
 from pronotum.formats.labelled import Found
 from pronotum.formats.xml_document import Element, escaped
@@ -105,7 +105,7 @@ def _skeleton(image: Element, skeleton: Element) -> Found:
     for element in (child for child in skeleton.children if child.tag != "attribute"):
         coordinates = _coordinates(element) if element.tag == "points" else []
         if len(coordinates) != 1:
-            found = f"<{element.tag}> with {len(coordinates)} points in a skeleton"
+            found = f"<{element.tag}> with {counted(len(coordinates), 'point')} in a skeleton"
             raise UserError(element.where, found=found, expected="<points> with one", remedy="export the file again")
         name = element.get("label")
         if name in points:
@@ -184,7 +184,7 @@ def _rows_of_points(placed: Placed) -> tuple[Landmarks, ...]:
         if len(coordinates) != n_landmarks:
             raise UserError(
                 shape.where,
-                found=f"{len(coordinates)} points",
+                found=counted(len(coordinates), "point"),
                 expected=f"{n_landmarks} as in the first label",
                 remedy="annotate the rest; landmarks that cannot be seen need a skeleton, in which they can be hidden",
             )

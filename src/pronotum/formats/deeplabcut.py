@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from pronotum import files
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import Format, Sizes, csv_rows
 from pronotum.formats.pose_table import Column, Table, specimens, tabulate
 from pronotum.landmarks import Landmarks
@@ -56,7 +56,9 @@ def _table(path: Path) -> Table:
     kept = [column for column in range(index, len(header)) if not _is_set(names, column)] if index else []
     scorers = dict.fromkeys(header[column] for column in kept)
     if len(scorers) != 1:
-        found = f"{len(scorers)} scorers ({', '.join(scorers)[:60]})" if scorers else "no columns of landmarks"
+        found = (
+            f"{counted(len(scorers), 'scorer')} ({', '.join(scorers)[:60]})" if scorers else "no columns of landmarks"
+        )
         expected = "the landmarks of one scorer"
         raise UserError(cells.where(1), found=found, expected=expected, remedy="remove the columns of the others")
     columns = tuple(_column(names, column) for column in kept)

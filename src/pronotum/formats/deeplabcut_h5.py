@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pronotum import files
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import Format, Sizes
 from pronotum.formats.deeplabcut import LEVELS
 from pronotum.formats.hdf5 import Contents, library, mentions, read
@@ -48,7 +48,7 @@ def load(path: Path, sizes: Sizes = None) -> tuple[Landmarks, ...]:
     levels = next((known for known in LEVELS if all(len(column) == len(known) for column in columns)), None)
     scorers = dict.fromkeys(column[0] for column in columns)
     if levels is None or len(scorers) != 1:
-        found = f"{len(scorers)} scorers" if levels else "columns of other names"
+        found = counted(len(scorers), "scorer") if levels else "columns of other names"
         expected = f"columns named by {', '.join(LEVELS[0])}, and one scorer"
         raise UserError(contents.where(key), found=found, expected=expected)
     named = tuple((column[-3] if len(column) == 4 else "", column[-2], column[-1]) for column in columns)
@@ -122,7 +122,8 @@ def _values(contents: Contents, key: str, columns: Sequence[tuple[str, ...]], n_
     places = {column: number for number, column in enumerate(columns)}
     n_values = sum(_array(contents, f"{key}/block{block}_values", "fiu").size for block in range(n_blocks))
     if n_values != n_rows * len(columns) or len(places) != len(columns):
-        found = f"{n_values} numbers for {n_rows} photographs and {len(places)} different columns"
+        table = f"{counted(n_rows, 'photograph')} and {counted(len(places), 'different column')}"
+        found = f"{counted(n_values, 'number')} for {table}"
         raise UserError(contents.where(key), found=found, expected="one for each of both")
     values = np.full((n_rows, len(columns)), np.nan)
     unfilled = set(places)

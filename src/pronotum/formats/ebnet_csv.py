@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from pronotum import files
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import Format, Sizes, csv_rows
 from pronotum.formats.naming import identity
 from pronotum.formats.tps_record import NUMBER
@@ -75,11 +75,11 @@ def _image_column(table: csv_rows.Rows) -> int:
     places = [column for column, name in enumerate(table.header) if name == IMAGE]
     if len(places) != 1:
         shown = ",".join(table.header)
-        found = f"{len(places)} columns named {IMAGE} ({shown if len(shown) <= 60 else shown[:57] + '...'})"
+        found = f"{counted(len(places), 'column')} named {IMAGE} ({shown if len(shown) <= 60 else shown[:57] + '...'})"
         raise UserError(where, found=found, expected=expected, remedy="give the column of picture names this name")
     n_numbers = len(table.header) - 1
     if n_numbers < 2 or n_numbers % 2:
-        found = f"{n_numbers} columns beside {IMAGE}"
+        found = f"{counted(n_numbers, 'column')} beside {IMAGE}"
         remedy = "remove columns that are no coordinates, or add the one that is missing"
         raise UserError(where, found=found, expected=expected, remedy=remedy)
     return places[0]

@@ -100,7 +100,7 @@ def _rows(table: csv_rows.Rows) -> Iterator[Row]:
     columns = {name: column for column, name in enumerate(table.header)}
     for name in (X, Y):
         if table.header.count(name) != 1:
-            found = f"{table.header.count(name)} columns named {name}"
+            found = f"{counted(table.header.count(name), 'column')} named {name}"
             remedy = "tick Centroid in Analyze > Set Measurements, or name another file"
             raise UserError(table.where(1), found=found, expected="one, as in ImageJ's results", remedy=remedy)
     for line, cells in table.rows:

@@ -32,7 +32,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 
 from pronotum import files
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import Format, Sizes, specimen_rows
 from pronotum.formats.tps_record import NUMBER
 from pronotum.landmarks import FloatArray, Landmarks
@@ -144,7 +144,7 @@ def _names(roi: Roi) -> tuple[str, ...]:
     if names and len(names) != len(roi.points):
         raise UserError(
             roi.where,
-            found=f"{len(roi.points)} points but {len(names)} names in its property {_NAMES}",
+            found=f"{counted(len(roi.points), 'point')} but {counted(len(names), 'name')} in its property {_NAMES}",
             expected="as many",
             remedy="restore the points as they were, or correct the property",
         )

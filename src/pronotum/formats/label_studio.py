@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from pronotum import files
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import Format, Sizes, json_document, labelled, size_of
 from pronotum.formats.json_document import Node
 from pronotum.formats.labelled import Found
@@ -135,7 +135,9 @@ def _specimens(task: Node, data: Node, regions: list[Region], sizes: Sizes) -> I
         labels = region.value.get("keypointlabels").items()
         if len(labels) != 1:
             where = region.value.get("keypointlabels").where
-            raise UserError(where, found=f"a point with {len(labels)} labels", expected="one", remedy="correct it")
+            raise UserError(
+                where, found=f"a point with {counted(len(labels), 'label')}", expected="one", remedy="correct it"
+            )
         name, points = labels[0].text(), grouped.setdefault(region.group, {})
         if name in points:
             raise UserError(
@@ -177,7 +179,7 @@ def _photograph(data: Node, task: Node) -> str:
     if len(pictures) != 1:
         raise UserError(
             task.where,
-            found=f"{len(pictures)} names of photographs",
+            found=f"{counted(len(pictures), 'name')} of photographs",
             expected="one, as image in the data of the task",
             remedy="use tasks of one photograph",
         )

@@ -22,7 +22,7 @@ from itertools import islice
 from pathlib import Path
 
 from pronotum import files
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import Format, Sizes, coordinate_columns, csv_rows, height_of, specimen_rows
 from pronotum.formats.csv_rows import MISSING
 from pronotum.formats.encoding import decode, split_lines
@@ -78,13 +78,15 @@ def _read(path: Path) -> tuple[csv_rows.Rows, tuple[str, ...]]:
     width = len(rows[0][1])
     for number, cells in rows:
         if len(cells) != width:
-            raise UserError(f"{path}:{number}", found=f"{len(cells)} cells", expected=f"{width} as in the first line")
+            raise UserError(
+                f"{path}:{number}", found=counted(len(cells), "cell"), expected=f"{width} as in the first line"
+            )
     while width > 1 and not any(cells[width - 1] for _, cells in rows):
         width -= 1
     rows = [(number, cells[:width]) for number, cells in rows]
     first, titles = rows[0]
     if width < 3 or width % 2 == 0:
-        found = f"{width - 1} columns beside the label"
+        found = f"{counted(width - 1, 'column')} beside the label"
         raise UserError(f"{path}:{first}", found=found, expected="x and y for each landmark")
     if [*titles[1:]] == [str(number) for number in range(1, width)]:
         found = "titles that are numbers, which MorphoJ takes for a specimen"

@@ -11,11 +11,7 @@ published; the marks here are those that can be told from a number with some cer
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import PureWindowsPath
-
-from pronotum.landmarks import Landmarks
 
 _SUFFIX = re.compile(r"\.[a-z]\w{0,4}$", re.IGNORECASE)
 _WORDS = "red|green|blue|gr[ae]y|rgb|orig|original|aug|add|plus|plane|channel|copy"
@@ -45,10 +41,3 @@ def identity(image: str, pattern: str | None = None) -> str:
     bare = _MARKS.sub("", stem)
     numbers = re.findall(r"\d+", bare) or re.findall(r"\d+", stem)
     return numbers[-1] if numbers else bare or stem
-
-
-def identified(specimens: Iterable[Landmarks], pattern: str | None = None) -> tuple[Landmarks, ...]:
-    """The same specimens; those without ID get the `identity` of their photograph's name."""
-    return tuple(
-        specimen if specimen.id else replace(specimen, id=identity(specimen.image, pattern)) for specimen in specimens
-    )

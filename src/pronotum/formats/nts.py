@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from pronotum import files
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import Format, Sizes, coordinate_columns, height_of, specimen_rows
 from pronotum.formats.encoding import decode, split_lines
 from pronotum.formats.tps_record import NOT_A_NUMBER, NUMBER
@@ -157,7 +157,10 @@ def _parameters(path: Path, line: int, text: str) -> Parameters:
         raise error(f"'{' '.join(words[3:])[:30]}'", "0 for a complete matrix, or 1 and the code for what is missing")
     n_rows, n_columns, columns_at = int(rows[1]), int(columns[1]), columns[2].upper()
     if n_columns % 2 or not n_columns or not n_rows:
-        raise error(f"{n_rows} rows and {n_columns} columns", "at least one row, and two columns for each landmark")
+        raise error(
+            f"{counted(n_rows, 'row')} and {counted(n_columns, 'column')}",
+            "at least one row, and two columns for each landmark",
+        )
     if columns_at not in ("", "L"):
         raise error(f"labels of columns of kind {columns_at}", "none, or L: listed before the numbers")
     return Parameters(line, n_rows, n_columns, rows[2].upper(), columns_at, float(code) if code else None)
@@ -182,8 +185,9 @@ def _labels(path: Path, parameters: Parameters, lines: list[tuple[int, str]]) ->
     if len(words) != wanted:
         raise UserError(
             f"{path}:{parameters.line}",
-            found=f"{len(words)} words after the parameter line",
-            expected=f"{wanted}: {n_rows} rows of {n_columns} numbers{' with labels' if parameters.rows else ''}",
+            found=f"{counted(len(words), 'word')} after the parameter line",
+            expected=f"{wanted}: {counted(n_rows, 'row')} of {counted(n_columns, 'number')}"
+            + " with labels" * bool(parameters.rows),
             remedy="correct the parameter line, add what is missing, or remove blanks in labels",
         )
     if listed and not labels:

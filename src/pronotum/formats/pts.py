@@ -38,7 +38,7 @@ from pathlib import Path
 import numpy as np
 
 from pronotum import files
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import Format, Sizes, height_of, one_each
 from pronotum.formats.encoding import decode, split_lines
 from pronotum.formats.specimen_rows import cell
@@ -124,7 +124,9 @@ def _check_count(path: Path, announced: Sequence[tuple[int, str]], count: int) -
     """Refuse a file that is not whole."""
     if len(announced) != 1 or announced[0][1] != str(count):
         where = f"{path}:{announced[-1][0]}" if announced else path
-        found = f"{count} landmarks, announced as {', '.join(text[:20] for _, text in announced) or 'nothing'}"
+        found = (
+            f"{counted(count, 'landmark')}, announced as {', '.join(text[:20] for _, text in announced) or 'nothing'}"
+        )
         raise UserError(where, found=found, expected="their number", remedy="correct it, or add what is missing")
 
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import Format, Sizes, specimen_rows
 from pronotum.formats.hdf5 import Contents, read
 from pronotum.landmarks import FloatArray, Landmarks, Scheme
@@ -255,7 +255,7 @@ def _instance_points(labels: _Labels, row: int, names: Sequence[str]) -> FloatAr
     points = labels.points[0 if instances["instance_type"][row] == USER else 1]
     start, end = int(instances["point_id_start"][row]), int(instances["point_id_end"][row])
     if not 0 <= start <= end <= len(points) or end - start != len(names):
-        raise UserError(where, found=f"points {start} to {end} of {len(points)}", expected=f"{len(names)} points")
+        raise UserError(where, found=f"points {start} to {end} of {len(points)}", expected=counted(len(names), "point"))
     found = points[start:end]
     if np.isinf(found).any() or (np.isnan(found).sum(1) == 1).any():
         expected = "two numbers for each landmark, or none"

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from pronotum import files
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import Format, Sizes, one_each
 from pronotum.formats.encoding import decode, split_lines
 from pronotum.formats.slicer_markups import SIGNS, STATUSES, names, on_photograph, stem
@@ -89,7 +89,7 @@ def _split(path: Path) -> tuple[Mapping[str, str], Sequence[tuple[int, Sequence[
 def _point(where: str, titles: Sequence[str], cells: Sequence[str], sign: float) -> tuple[float, float]:
     columns = [titles.index(axis) for axis in "xyz"]
     if len(cells) <= max(columns):
-        raise UserError(where, found=f"{len(cells)} cells", expected=f"{len(titles)}: {', '.join(titles)}")
+        raise UserError(where, found=counted(len(cells), "cell"), expected=f"{len(titles)}: {', '.join(titles)}")
     status = cells[len(titles)].strip() if len(cells) > len(titles) else ""
     if status not in {"", *map(str, range(len(STATUSES)))}:
         raise UserError(where, found=f"position status '{status[:20]}'", expected="0, 1, 2 or 3")

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from pronotum import files
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import Format, Sizes, json_document, specimen_rows
 from pronotum.formats.json_document import Node
 from pronotum.landmarks import Landmarks, Scheme
@@ -101,7 +101,7 @@ def _point(control: Node, sign: float) -> tuple[float, float]:
     position = control.get("position")
     values = [value.number() for value in position.items()]
     if len(values) != 3:
-        raise UserError(position.where, found=f"{len(values)} numbers", expected="x, y and z")
+        raise UserError(position.where, found=counted(len(values), "number"), expected="x, y and z")
     return on_photograph((values[0], values[1], values[2]), sign, position.where)
 
 

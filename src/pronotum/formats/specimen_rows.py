@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import Sizes, height_of
 from pronotum.geometry import flip_y
 from pronotum.landmarks import FloatArray, Landmarks
@@ -92,7 +92,7 @@ def shared_landmarks(path: Path, specimens: Sequence[Landmarks]) -> tuple[int, t
         if count != n_landmarks:
             raise UserError(
                 path,
-                found=f"{specimen.name} with {count} landmarks",
+                found=f"{specimen.name} with {counted(count, 'landmark')}",
                 expected=f"{n_landmarks} as others have, because all rows of a table have the same columns",
                 remedy="digitise the rest, mark landmarks that cannot be seen as missing, or leave the specimen out",
             )

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from pronotum import files
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.formats import Format, Sizes, one_each
 from pronotum.formats.encoding import decode, split_lines
 from pronotum.formats.specimen_rows import cell, holds
@@ -165,13 +165,15 @@ def _matrix(path: Path, element: Element) -> tuple[tuple[str, ...], FloatArray]:
     announced = element.attributes.get("nrow", str(len(rows)))
     if announced != str(len(rows)):
         where = f"{path}:{element.line}"
-        raise UserError(where, found=f"{len(rows)} rows in {element.name}", expected=f"nrow={announced}, as it says")
+        raise UserError(
+            where, found=f"{counted(len(rows), 'row')} in {element.name}", expected=f"nrow={announced}, as it says"
+        )
     names, points = [], []
     for line, text in rows:
         cells = text.split("\t")
         if len(cells) != 2 + named:
             expected = "a name, x and y" if named else "x and y"
-            found = f"{len(cells)} cells in {element.name}"
+            found = f"{counted(len(cells), 'cell')} in {element.name}"
             raise UserError(f"{path}:{line}", found=found, expected=f"{expected}, separated by tabs")
         numbers = [_number(f"{path}:{line}", cell.strip()) for cell in cells[named:]]
         if math.isnan(numbers[0]) != math.isnan(numbers[1]):

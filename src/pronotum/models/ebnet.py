@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from pronotum.channels import grey
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.geometry import PAPER_FRAME
 from pronotum.models.architecture import Answer
 
@@ -114,7 +114,7 @@ class EBNetConfig(BaseModel):
         if min(self.frame) < self.least_side:
             raise UserError(
                 f"frame {self.frame[0]}x{self.frame[1]}",
-                found=f"too small for a network of {len(self.blocks)} blocks",
+                found=f"too small for a network of {counted(len(self.blocks), 'block')}",
                 expected=f"at least {self.least_side}x{self.least_side} px",
                 remedy="use a larger frame or fewer blocks",
             )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pronotum import ranks
 from pronotum.augment import relight
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.landmarks import FloatArray
 from pronotum.models.architecture import Answer, Architecture
 from pronotum.models.finder import Finder, FinderConfig, finder_loss, targets
@@ -145,7 +145,7 @@ class FreeTrainer:
         """Finder, coarse, fine, perhaps finest."""
         assert self.examples.wholes is not None
         if self.settings.finder_batch < ranks.count():
-            found = f"{ranks.count()} processes for batches of {self.settings.finder_batch} scenes"
+            found = f"{ranks.count()} processes for batches of {counted(self.settings.finder_batch, 'scene')}"
             raise UserError("torchrun", found=found, remedy=f"--set finder_batch={ranks.count()}")
         self.model.shape.copy_(torch.from_numpy(self.examples.wholes.shape))
         self.model.partners.copy_(torch.tensor(self.examples.wholes.partners))

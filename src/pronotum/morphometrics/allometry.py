@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.landmarks import FloatArray
 from pronotum.morphometrics import vectors
 from pronotum.morphometrics.linear_model import LinearModel, linear_model
@@ -90,7 +90,8 @@ def compare_allometry(
 def _log(name: str, sizes: FloatArray, used: NDArray[np.bool_]) -> FloatArray:
     sizes = np.asarray(sizes, dtype=np.float64)
     if sizes.shape != used.shape:
-        raise UserError("allometry", found=f"{len(sizes)} {name} sizes for {len(used)} specimens", expected="one each")
+        found = f"{counted(len(sizes), name + ' size')} for {counted(len(used), 'specimen')}"
+        raise UserError("allometry", found=found, expected="one each")
     unusable = np.flatnonzero(used & ~(np.isfinite(sizes) & (sizes > 0)))
     if unusable.size:
         found = f"the {name} size of specimen {unusable[0] + 1} is {sizes[unusable[0]]:g}"

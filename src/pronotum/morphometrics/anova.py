@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.landmarks import FloatArray
 
 
@@ -87,7 +87,7 @@ def procrustes_anova(shapes: FloatArray) -> Anova:
     """
     n, n_methods = shapes.shape[:2]
     if n < 2 or n_methods < 2:
-        found = f"{n} individuals by {n_methods} methods"
+        found = f"{counted(n, 'individual')} by {counted(n_methods, 'method')}"
         raise UserError("Procrustes ANOVA", found=found, expected="at least 2 by 2")
     flat = shapes.reshape(n, n_methods, -1)
     grand = flat.mean((0, 1))

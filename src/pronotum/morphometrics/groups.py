@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.landmarks import FloatArray
 from pronotum.morphometrics import vectors
 from pronotum.morphometrics.linear_model import LinearModel, linear_model
@@ -107,7 +107,7 @@ def group_differences(
         `linear_model`; the same test on both sets: Percival et al. (2019), Journal of Anatomy 234.
     """
     if len(groups) != len(manual):
-        found = f"{len(groups)} groups for {len(manual)} specimens"
+        found = f"{counted(len(groups), 'group')} for {counted(len(manual), 'specimen')}"
         raise UserError("group differences", found=found, expected="one group per specimen")
     given = ["" if group is None else str(group) for group in groups]
     complete = complete_pairs(manual, predicted, "group differences")

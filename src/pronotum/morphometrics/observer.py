@@ -207,7 +207,8 @@ def _repeatability(among: FloatArray, within: FloatArray, counts: FloatArray) ->
 def _repeated(points: FloatArray, specimens: Sequence[Hashable], observers: Sequence[str]) -> list[list[int]]:
     """Rows of each specimen that was digitised at least twice."""
     if not len(points) == len(specimens) == len(observers):
-        found = f"{len(points)} digitisations, {len(specimens)} specimens and {len(observers)} observers named"
+        named = f"{counted(len(specimens), 'specimen')} and {counted(len(observers), 'observer')} named"
+        found = f"{counted(len(points), 'digitisation')}, {named}"
         raise UserError("human error", found=found, expected="a specimen and an observer for each digitisation")
     members: dict[Hashable, list[int]] = {}
     for row, specimen in enumerate(specimens):

@@ -51,7 +51,7 @@ def complete_pairs(manual: FloatArray, predicted: FloatArray, statistic: str) ->
     manual, predicted = np.asarray(manual, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
     if manual.shape != predicted.shape:
         sizes = " and ".join(
-            f"{len(points)} {name} specimens with {points.shape[1]} landmarks"
+            f"{counted(len(points), name + ' specimen')} with {counted(points.shape[1], 'landmark')}"
             for name, points in (("manual", manual), ("predicted", predicted))
         )
         raise UserError(statistic, found=sizes, expected="the same specimens and landmarks in both sets")

@@ -73,12 +73,6 @@ def project(aligned: Aligned) -> FloatArray:
     return projected.reshape(aligned.shapes.shape)
 
 
-def procrustes_distances(a: FloatArray, b: FloatArray) -> NDArray[np.float64]:
-    """(N,) square roots of the summed squared distances between superimposed configurations (N, K, 2)."""
-    distances: NDArray[np.float64] = np.sqrt(((a - b) ** 2).sum((-1, -2)))
-    return distances
-
-
 def _real(points: NDArray[np.complex128]) -> FloatArray:
     return np.stack([points.real, points.imag], axis=-1)
 

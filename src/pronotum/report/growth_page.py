@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pronotum.data import Dataset
+from pronotum.errors import counted
 from pronotum.evaluation import growth
 from pronotum.evaluation.distances import Scales, distances, mean_shape_distances
 from pronotum.files import replacing, write_text
@@ -109,7 +110,7 @@ def lines(summary: Mapping[str, Any]) -> list[str]:
     for name, found in summary["forecast"].items():
         more, interval = found["n_then"] - found["n_now"], f"{found['then_low']:.2f} to {found['then_high']:.2f}"
         said.append(
-            f"{more} more specimens would bring the {name} error from {found['now']:.2f} to about {found['then']:.2f} "
-            f"% of centroid size (95 % interval {interval})"
+            f"{counted(more, 'more specimen')} would bring the {name} error from {found['now']:.2f} to about "
+            f"{found['then']:.2f} % of centroid size (95 % interval {interval})"
         )
     return said

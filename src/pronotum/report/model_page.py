@@ -11,6 +11,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pronotum import __version__
+from pronotum.errors import counted
 from pronotum.files import write_text
 from pronotum.landmarks import FloatArray, Scheme
 from pronotum.report import shape_drawing
@@ -61,7 +62,7 @@ def facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     scheme = Scheme.from_plain(found["scheme"])
     sliding = len(scheme.names) - scheme.n_fixed
     curves = f", {sliding} of them semilandmarks on curves ({len(scheme.curves)})" if scheme.curves else ""
-    yield "places", f"{scheme.n_landmarks} landmarks{curves}"
+    yield "places", f"{counted(scheme.n_landmarks, 'landmark')}{curves}"
     yield "meant for", printable(found["domain"]) or UNKNOWN
     yield "licence", printable(found["licence"]) or UNKNOWN
     yield "author", printable(found["author"]) or UNKNOWN
@@ -95,8 +96,8 @@ def warnings(found: Mapping[str, Any]) -> Iterator[str]:
         yield "Some of the specimens of the error table were learnt from: the errors are too small."
     if found["holds_photographs"]:
         yield (
-            f"The file holds {found['holds_photographs']} photographs it compares others with, reduced in size: who "
-            "has the file has them."
+            f"The file holds {counted(found['holds_photographs'], 'photograph')} it compares others with, reduced in "
+            "size: who has the file has them."
         )
     yield from map(printable, found["problems"])
     if not found["licence"]:
@@ -136,7 +137,7 @@ def _specimens(found: Mapping[str, Any]) -> str:
         return UNKNOWN
     watched = f", {found['n_held_out']} of them only watched" if found["n_held_out"] else ""
     files = ", ".join(map(printable, found["data"]["files"]))
-    return f"{found['specimens']} specimens{watched}" + (f" ({files})" if files else "")
+    return f"{counted(found['specimens'], 'specimen')}{watched}" + (f" ({files})" if files else "")
 
 
 def _photographs(sizes: Mapping[str, Any] | None) -> str:
@@ -162,7 +163,9 @@ def _radii(radii: Mapping[str, Any] | None) -> str:
         return NOT_KNOWN
     usual = f"{number(min(known))} to {number(max(known))}" if len(known) > 1 else number(known[0])
     share = f"{100 * float(LEVEL):.0f} %"
-    return f"{share} of true points within {usual} % of centroid size, by landmark ({radii['n_errors']} errors)"
+    return (
+        f"{share} of true points within {usual} % of centroid size, by landmark ({counted(radii['n_errors'], 'error')})"
+    )
 
 
 def _versions(versions: Mapping[str, str]) -> str:

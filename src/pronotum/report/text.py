@@ -11,7 +11,7 @@ import numpy as np
 from pronotum.data import Dataset, Problem
 from pronotum.doctor import shapes
 from pronotum.doctor.finding import KINDS
-from pronotum.errors import counted
+from pronotum.errors import counted, few
 from pronotum.evaluation.verdict import Verdict
 from pronotum.morphometrics.superimposition import centroid_size
 
@@ -102,7 +102,7 @@ def data_text(summary: Mapping[str, Any]) -> str:
             else ""
         ),
         f"missing landmarks: {summary['missing_landmarks']}",
-        f"scale: in {summary['with_scale']} of {n} records"
+        f"scale: in {summary['with_scale']} of {counted(n, 'record')}"
         + ("" if summary["with_scale"] in (0, n) else " - mm will be given for these only"),
     ]
     strange = summary["scale_problems"]
@@ -110,8 +110,8 @@ def data_text(summary: Mapping[str, Any]) -> str:
     lines += [f"WARNING: scale: and {len(strange) - 5} more"] if len(strange) > 5 else []
     if summary["with_unused_curves"]:
         lines.append(
-            f"curves: in {summary['with_unused_curves']} of {n} records, not used; a scheme makes semilandmarks of "
-            "them (docs/scheme.md)"
+            f"curves: in {summary['with_unused_curves']} of {counted(n, 'record')}, not used; a scheme makes "
+            "semilandmarks of them (docs/scheme.md)"
         )
     others = summary["other_order"]
     lines += [f"WARNING: landmark order of {one} - see pronotum doctor" for one in others[:5]]
@@ -121,7 +121,7 @@ def data_text(summary: Mapping[str, Any]) -> str:
     lines += [f"WARNING: mirrored or upside down: {len(turned) - 5} more"] if len(turned) > 5 else []
     if summary["outside_photograph"]:
         names = summary["outside_photograph"]
-        listed = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+        listed = few(names)
         lines.append(f"WARNING: landmarks outside the photograph in {counted(len(names), 'specimen')}: {listed}")
     return "\n".join(lines)
 

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageFilter
 from scipy.interpolate import RBFInterpolator
 
-from pronotum.errors import UserError, did_you_mean
+from pronotum.errors import UserError, counted, did_you_mean
 from pronotum.geometry import enlargement, letterbox, scaling, similarity, transform, translation
 from pronotum.landmarks import FloatArray, as_points
 from pronotum.synthetic.look import Look
@@ -184,7 +184,7 @@ def _given(part: Part, points: ArrayLike) -> FloatArray:
     expected = part.scheme.n_landmarks
     present = int((~np.isnan(truth[:, 0])).sum())
     if len(truth) != expected or present < 3:
-        found = f"{len(truth)} landmarks, {present} of them present"
+        found = f"{counted(len(truth), 'landmark')}, {present} of them present"
         wanted = f"{expected}, 3 or more of them present"
         raise UserError(f"configuration of a {part.name}", found=found, expected=wanted)
     return truth

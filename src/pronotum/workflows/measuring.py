@@ -204,7 +204,7 @@ def remarks(evaluation: Evaluation) -> list[str]:
     if 0 < n_scaled < n:
         said.append(f"The scale of {n - n_scaled} of {n} specimens is not known: mm are of the other {n_scaled}.")
     if evaluation.problems:
-        said.append(f"{len(evaluation.problems)} records or photographs were left out: " + as_text(evaluation.problems))
+        said.append(f"Records or photographs left out, {len(evaluation.problems)}: " + as_text(evaluation.problems))
     said.append(
         "No repeated manual landmarks were given, so nothing is said here about how far two people, or one person "
         "on two days, would be apart."
