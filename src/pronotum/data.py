@@ -45,6 +45,7 @@ class Dataset:
         problems: what was left out, and why.
         source: the landmark files.
         unit: of length in them.
+        warnings: what looks wrong with all of it, though all of it is used; sentences for people.
     """
 
     landmarks: LandmarkSet
@@ -53,6 +54,7 @@ class Dataset:
     problems: tuple[Problem, ...]
     source: tuple[Path, ...]
     unit: Unit = "mm"
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.photographs)
@@ -99,6 +101,7 @@ class Dataset:
             (),
             self.source,
             self.unit,
+            self.warnings,
         )
 
     def digest(self) -> str:

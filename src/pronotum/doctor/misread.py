@@ -1,8 +1,8 @@
 """A whole file read the wrong way: y from the other edge, x and y exchanged, a photograph turned or resized in between.
 
-All configurations are then wrong alike and no shape shows it; only the photographs do. A landmark is the same place of
-every specimen, so what is around it, turned and resized with the specimen, looks alike in all of them; around the places
-of a wrong reading it does not. Every way in which files are commonly misread is tried against the file as it is.
+All configurations are then wrong alike and no shape shows it; only the photographs do. A landmark is the same place
+of every specimen, so what is around it, turned and resized with the specimen, looks alike in all of them; around the
+places of a wrong reading it does not. Every way in which files are commonly misread is tried against the file as it is.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MOST_SPECIMENS, MOST_LANDMARKS = 30, 20
 """That are looked at, evenly chosen."""
 LEAST_SPECIMENS, LEAST_LANDMARKS = 5, 3
 SIDE, FINEST, WANTED = 256, 1024, 100.0
-"""px: longer side of the pictures looked at; at most, where specimens are small; their centroid size while comparing."""
+"""px: longer side of the pictures looked at; the same at most, where specimens are small; centroid size compared at."""
 RADIUS, ACROSS = 0.15, 11
 """Of a neighbourhood, as a share of centroid size; and places along its side."""
 FLAT = 5.0
@@ -37,8 +37,10 @@ ALIKE = 0.15
 """Likeness that the better reading must have at least. Real sets read rightly have 0.34 to 0.56."""
 WORSE = 0.8
 """Share of it that the file as it is may have at most. Of real sets wrong readings have 0.71 at most."""
-MOST_BETTER, CHANCE = 0.9, 0.05
+MOST_BETTER, CHANCE = 0.85, 0.05
 """Share of specimens in which the other reading must be better; and how probable so many may be by chance."""
+EXCHANGES = 3
+"""Other specimens whose landmarks are tried on each photograph."""
 SEVERITY = 100.0
 """Before all findings that are about single records, for nothing they say holds where the file is misread."""
 
@@ -85,6 +87,11 @@ class Misread:
             f"{self.specimens} specimens)"
         )
 
+    @property
+    def sentence(self) -> str:
+        """What is wrong, and the evidence."""
+        return f"the landmark file seems to be read the wrong way: {self.evidence}"
+
 
 def finding(data: Dataset) -> Finding | None:
     """Whether a whole file was misread, as the doctor says it; about its first specimen as an example."""
@@ -97,10 +104,10 @@ def finding(data: Dataset) -> Finding | None:
 
 def examine(data: Dataset) -> Misread | None:
     """Look at some of the photographs; those that cannot be read are left out."""
-    points = _thinned(data.points, 1, MOST_LANDMARKS)
-    known = np.flatnonzero(np.isfinite(points).all(-1).sum(1) >= LEAST_LANDMARKS)
-    chosen, seen, pictures = list[int](), list[Seen](), dict[object, Seen | None]()
-    for i in map(int, _thinned(known, 0, MOST_SPECIMENS)):
+    points = data.points[:, _evenly(data.scheme.n_landmarks, MOST_LANDMARKS)]
+    enough = np.flatnonzero(np.isfinite(points).all(-1).sum(1) >= LEAST_LANDMARKS)
+    chosen, seen, pictures = list[int](), list[Seen](), dict[Path, Seen | None]()
+    for i in map(int, enough[_evenly(len(enough), MOST_SPECIMENS)]):
         path = data.photographs[i]
         if path not in pictures:
             try:
@@ -114,9 +121,8 @@ def examine(data: Dataset) -> Misread | None:
     return judge(points[chosen], seen)
 
 
-def _thinned(values: NDArray[np.generic], axis: int, most: int) -> NDArray[np.generic]:
-    n = values.shape[axis]
-    return values if n <= most else np.take(values, np.linspace(0, n - 1, most).round().astype(int), axis)
+def _evenly(n: int, most: int) -> NDArray[np.intp]:
+    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.intp))
 
 
 def look(path: Path, size: tuple[int, int], specimen: float) -> Seen:
@@ -138,8 +144,8 @@ def look(path: Path, size: tuple[int, int], specimen: float) -> Seen:
 def judge(points: FloatArray, seen: Sequence[Seen]) -> Misread | None:
     """The reading that photographs show to be the right one, where it is not the file's own; None where they do not.
 
-    The other reading must win in nearly all specimens (sign test) and clearly. It must also be about specimens: nothing is
-    said where the landmarks of another specimen, on the same photograph, do as well as its own, for then it is only
+    The other reading must win in nearly all specimens (sign test) and clearly. It must also be about specimens: nothing
+    is said where the landmarks of other specimens, on the same photograph, do as well as its own, for then it is only
     something that all photographs have in the same place, as a scale bar.
 
     Args:
@@ -149,25 +155,20 @@ def judge(points: FloatArray, seen: Sequence[Seen]) -> Misread | None:
     n = len(points)
     if n < LEAST_SPECIMENS or points.shape[1] < LEAST_LANDMARKS:
         return None
-    given = _likenesses(points, around(points, seen))
-    best, moved, found, values = "", points, given, np.empty(0)
-    for name in READINGS:
-        tried = reread(points, seen, name)
-        there = around(tried, seen)
-        alike = _likenesses(tried, there)
-        if alike.mean() > found.mean():
-            best, moved, found, values = name, tried, alike, there
-    if not best or found.mean() < ALIKE or given.mean() > WORSE * found.mean():
+    given = likenesses(points, seen)
+    tried = {name: likenesses(reread(points, seen, name), seen) for name in READINGS}
+    best = max(tried, key=lambda name: float(tried[name].mean()))
+    found = tried[best]
+    if found.mean() < ALIKE or given.mean() > WORSE * found.mean() or not _mostly(found > given):
         return None
-    if not _mostly(found > given) or not _mostly(found > _of_others(moved, seen, values)):
+    if not _mostly(found > _exchanged(reread(points, seen, best), seen)):
         return None
     return Misread(best, float(found.mean()), float(given.mean()), int((found > given).sum()), n)
 
 
 def reread(points: FloatArray, seen: Sequence[Seen], name: str) -> FloatArray:
     """Points (N, K, 2) px under another reading."""
-    matrices = np.stack([READINGS[name].matrix(*one.size) for one in seen])
-    return geometry.transform(matrices, points)
+    return geometry.transform(np.stack([READINGS[name].matrix(*one.size) for one in seen]), points)
 
 
 def _mostly(better: NDArray[np.bool_]) -> bool:
@@ -175,49 +176,63 @@ def _mostly(better: NDArray[np.bool_]) -> bool:
     return k >= MOST_BETTER * n and binomtest(k, n, alternative="greater").pvalue < CHANCE
 
 
-def _likenesses(points: FloatArray, values: FloatArray) -> FloatArray:
-    """(N,) how much is around the landmarks (N, K, 2) of each specimen what is around those of the others (N, K, D)."""
+def likenesses(points: FloatArray, seen: Sequence[Seen]) -> FloatArray:
+    """(N,) how much is around the landmarks of each specimen what is around those of the others, -1 to 1.
+
+    The mean over landmarks and other specimens of the correlation of gradients; 0 where a landmark is off its photograph.
+    """
+    values = _around(points, seen, _frame(points))
     return _compared(points, values, _mean_of_others(values))
 
 
-def _mean_of_others(values: FloatArray) -> FloatArray:
-    present = values.any(-1, keepdims=True)
-    mean: FloatArray = (values.sum(0) - values) / np.maximum(present.sum(0) - present, 1)
+def _exchanged(points: FloatArray, seen: Sequence[Seen]) -> FloatArray:
+    """(N,) the same with the landmarks of a few specimens of other photographs on each; -1 where there are none."""
+    n, frame = len(points), _frame(points)
+    rest = _mean_of_others(_around(points, seen, frame))
+    alike = np.full((EXCHANGES, n), -1.0)
+    for turn in range(EXCHANGES):
+        there = np.array(points)
+        others = [[j % n for j in range(i + 1, i + n) if seen[j % n] is not own] for i, own in enumerate(seen)]
+        for i, elsewhere in enumerate(others):
+            if elsewhere:
+                j = elsewhere[turn * len(elsewhere) // EXCHANGES]
+                there[i] = points[j] * (np.array(seen[i].size) / seen[j].size)
+        known = np.array([bool(elsewhere) for elsewhere in others])
+        alike[turn, known] = _compared(there, _around(there, seen, frame), rest)[known]
+    mean: FloatArray = alike.mean(0)
     return mean
 
 
-def _compared(points: FloatArray, values: FloatArray, others: FloatArray) -> FloatArray:
+def _compared(points: FloatArray, values: FloatArray, rest: FloatArray) -> FloatArray:
     known = np.isfinite(points).all(-1)
-    alike: FloatArray = ((values * others).mean(-1) * known).sum(1) / np.maximum(known.sum(1), 1)
+    alike: FloatArray = ((values * rest).mean(-1) * known).sum(1) / np.maximum(known.sum(1), 1)
     return alike
 
 
-def _of_others(points: FloatArray, seen: Sequence[Seen], values: FloatArray) -> FloatArray:
-    """(N,) likenesses where each photograph has the landmarks of a specimen of another; -1 where there is no other."""
-    n = len(points)
-    swapped, lonely = np.array(points), np.zeros(n, dtype=bool)
-    for i, own in enumerate(seen):
-        other = next((j % n for j in range(i + 1, i + n) if seen[j % n] is not own), None)
-        lonely[i] = other is None
-        if other is not None:
-            swapped[i] = points[other] * (np.array(own.size) / seen[other].size)
-    alike = _compared(swapped, around(swapped, seen), _mean_of_others(values))
-    return np.where(lonely, -1.0, alike)
+def _mean_of_others(values: FloatArray) -> FloatArray:
+    """(N, K, D) of each specimen the mean of the others that have the landmark on their photograph."""
+    there = values.any(-1, keepdims=True)
+    mean: FloatArray = (values.sum(0) - values) / np.maximum(there.sum(0) - there, 1)
+    return mean
 
 
-def around(points: FloatArray, seen: Sequence[Seen]) -> FloatArray:
-    """(N, K, D) the gradients of brightness around each landmark (N, K, 2), turned and resized with its specimen.
+def _frame(points: FloatArray) -> FloatArray:
+    """(K, 2) the mean shape at centroid size 1, to which neighbourhoods are turned and resized."""
+    mean = mean_shape(points)
+    return mean / max(float(centroid_size(mean)), 1e-9)
+
+
+def _around(points: FloatArray, seen: Sequence[Seen], frame: FloatArray) -> FloatArray:
+    """(N, K, D) the gradients of brightness around landmarks, turned and resized from each specimen to the frame.
 
     Of unit mean square where there is contrast, so that the mean product of two is their correlation; zero where the
     landmark is missing or outside the photograph.
     """
-    mean = mean_shape(points)
-    mean = mean / max(float(centroid_size(mean)), 1e-9)
-    poses = fit_similarity(np.broadcast_to(mean, points.shape), points)
-    return np.stack([_around(own, pose, one) for own, pose, one in zip(points, poses, seen, strict=True)])
+    poses = fit_similarity(np.broadcast_to(frame, points.shape), points)
+    return np.stack([_gradients(own, pose, one) for own, pose, one in zip(points, poses, seen, strict=True)])
 
 
-def _around(points: FloatArray, pose: FloatArray, seen: Seen) -> FloatArray:
+def _gradients(points: FloatArray, pose: FloatArray, seen: Seen) -> FloatArray:
     inside = ((points > -0.5) & (points < np.array(seen.size) - 0.5)).all(-1)
     result = np.zeros((len(points), 2 * (ACROSS - 2) ** 2))
     if not inside.any():

@@ -1,7 +1,7 @@
 """Ways in which whole landmark files are misread, each with the matrix that puts the coordinates right.
 
-A file that counts y from the bottom edge is read with y = H - y, and so is one that was only taken to: what went wrong in
-its own frame is put right there, between two such flips.
+A file that counts y from the bottom edge is read with y = H - y. What went wrong in its own frame is put right there,
+between two such flips; readings of that kind end in "y up".
 """
 
 from __future__ import annotations
@@ -65,8 +65,10 @@ def _times(factor: float) -> Matrix:
 
 def _upwards(matrix: Matrix, turned: bool = False) -> Matrix:
     """The same in the frame of a file with y up; its height was the photograph's width where that was turned since."""
-    return lambda w, h: matrix(w, h) @ _other_edge(w, w) @ _other_edge(w, h) if turned else (
-        _other_edge(w, h) @ matrix(w, h) @ _other_edge(w, h)
+    return lambda w, h: (
+        matrix(w, h) @ _other_edge(w, w) @ _other_edge(w, h)
+        if turned
+        else (_other_edge(w, h) @ matrix(w, h) @ _other_edge(w, h))
     )
 
 
