@@ -106,39 +106,35 @@ def examine(data: Dataset) -> Misread | None:
     """Look at some of the photographs; those that cannot be read are left out."""
     points = data.points[:, _evenly(data.scheme.n_landmarks, MOST_LANDMARKS)]
     enough = np.flatnonzero(np.isfinite(points).all(-1).sum(1) >= LEAST_LANDMARKS)
-    chosen, seen, pictures = list[int](), list[Seen](), dict[Path, Seen | None]()
+    chosen, looked, pictures = list[int](), list[Seen](), dict[Path, Seen | None]()
     for i in map(int, enough[_evenly(len(enough), MOST_SPECIMENS)]):
         path = data.photographs[i]
         if path not in pictures:
             try:
-                pictures[path] = look(path, data.sizes[i], float(centroid_size(points[i])))
+                pictures[path] = seen(data, i)
             except images.UnreadablePhotograph:
                 pictures[path] = None
         picture = pictures[path]
         if picture is not None:
             chosen.append(i)
-            seen.append(picture)
-    return judge(points[chosen], seen)
+            looked.append(picture)
+    return judge(points[chosen], looked)
 
 
 def _evenly(n: int, most: int) -> NDArray[np.intp]:
     return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.intp))
 
 
-def look(path: Path, size: tuple[int, int], specimen: float) -> Seen:
-    """A photograph, decoded small.
-
-    Args:
-        path: the file.
-        size: width and height, px.
-        specimen: centroid size of a specimen on it, px.
+def seen(data: Dataset, i: int) -> Seen:
+    """The photograph of a specimen, decoded small.
 
     Raises:
         UnreadablePhotograph: the file is truncated or no image.
     """
-    factor = min(1.0, FINEST / max(size), max(SIDE / max(size), WANTED / max(specimen, 1.0)))
-    pixels, matrix = images.read_scaled(path, factor)
-    return Seen(np.asarray(Image.fromarray(pixels).convert("L")), matrix, size)
+    longer, specimen = max(data.sizes[i]), float(centroid_size(data.points[i]))
+    factor = min(1.0, FINEST / longer, max(SIDE / longer, WANTED / max(specimen, 1.0)))
+    pixels, matrix = images.read_scaled(data.photographs[i], factor)
+    return Seen(np.asarray(Image.fromarray(pixels).convert("L")), matrix, data.sizes[i])
 
 
 def judge(points: FloatArray, seen: Sequence[Seen]) -> Misread | None:
@@ -179,7 +175,7 @@ def _mostly(better: NDArray[np.bool_]) -> bool:
 def likenesses(points: FloatArray, seen: Sequence[Seen]) -> FloatArray:
     """(N,) how much is around the landmarks of each specimen what is around those of the others, -1 to 1.
 
-    The mean over landmarks and other specimens of the correlation of gradients; 0 where a landmark is off its photograph.
+    The mean over landmarks and other specimens of the correlation of gradients; 0 for a landmark off its photograph.
     """
     values = _around(points, seen, _frame(points))
     return _compared(points, values, _mean_of_others(values))
