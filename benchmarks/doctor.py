@@ -190,7 +190,7 @@ PLANTS: dict[str, tuple[str, Plant]] = {
     "landmarks of another specimen of the set, with out-of-fold predictions": ("residual", contradicted(of_another)),
 }
 
-WHOLE = ("", "flip y", "flip x", "turn 180", "exchange, y up", "exchange", "turn 90, y up", "times 2, y up", "times 0.5")
+WHOLE = ("", "flip y", "flip x", "turn 180", "exchange, y up", "exchange", "turn 90, y up", "times 2, y up")
 """Readings that would put planted whole files right; "" = nothing is planted."""
 
 
@@ -214,7 +214,7 @@ HEAD = "| kind | planted | found | recall | precision | per set |\n|---|---|---|
 def whole_files(sets: list[Dataset], seeds: int, limit: int) -> None:
     """Misread whole files, look, count, print a table."""
     thinner = [data.subset(np.unique(np.linspace(0, len(data) - 1, limit).round().astype(int))) for data in sets]
-    seen = [[misread.seen(data, i) for i in range(len(data))] for data in thinner]
+    seen = [[misread.glance(data, i) for i in range(len(data))] for data in thinner]
     print(HEAD)
     for plant in WHOLE:
         by_set, said = [], 0

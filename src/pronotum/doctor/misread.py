@@ -111,7 +111,7 @@ def examine(data: Dataset) -> Misread | None:
         path = data.photographs[i]
         if path not in pictures:
             try:
-                pictures[path] = seen(data, i)
+                pictures[path] = glance(data, i)
             except images.UnreadablePhotograph:
                 pictures[path] = None
         picture = pictures[path]
@@ -125,7 +125,7 @@ def _evenly(n: int, most: int) -> NDArray[np.intp]:
     return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.intp))
 
 
-def seen(data: Dataset, i: int) -> Seen:
+def glance(data: Dataset, i: int) -> Seen:
     """The photograph of a specimen, decoded small.
 
     Raises:
