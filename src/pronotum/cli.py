@@ -85,6 +85,8 @@ def check(
 ) -> None:
     """Say what is there and what is wrong, and draw the landmarks on the photographs.
 
+    Up to 30 photographs are looked at for signs that the whole file was read the wrong way.
+
     Example: pronotum check wings/
     """
     from pronotum import project as projects
