@@ -27,7 +27,7 @@ from pronotum.morphometrics.superimposition import centroid_size, fit_similarity
 MOST_SPECIMENS, MOST_LANDMARKS = 30, 20
 """That are looked at, evenly chosen."""
 LEAST_SPECIMENS, LEAST_LANDMARKS = 5, 3
-SIDE, FINEST, WANTED = 256, 1024, 100.0
+SIDE, FINEST, WANTED = 256, 2048, 100.0
 """px: longer side of the pictures looked at; the same at most, where specimens are small; centroid size compared at."""
 RADIUS, ACROSS = 0.15, 11
 """Of a neighbourhood, as a share of centroid size; and places along its side."""
