@@ -190,7 +190,8 @@ PLANTS: dict[str, tuple[str, Plant]] = {
     "landmarks of another specimen of the set, with out-of-fold predictions": ("residual", contradicted(of_another)),
 }
 
-WHOLE = ("", "flip y", "flip x", "turn 180", "exchange, y up", "exchange", "turn 90, y up", "times 2, y up")
+TURNS = ("flip y", "flip x", "turn 180", "exchange, y up", "exchange", "turn 90, y up")
+WHOLE = ("", *TURNS, "times 2, y up", "times 0.5")
 """Readings that would put planted whole files right; "" = nothing is planted."""
 
 
