@@ -43,10 +43,12 @@ from pronotum.cli_parts import (
     Shapes,
     finish,
     interruptible,
+    opened,
     overrides,
     posed,
     print_json,
     progress,
+    warned,
     with_shapes,
 )
 from pronotum.errors import UserError, counted, of_disk
@@ -86,6 +88,8 @@ def check(
 ) -> None:
     """Say what is there and what is wrong, and draw the landmarks on the photographs.
 
+    Up to 30 photographs are looked at for signs that the whole file was read the wrong way.
+
     Example: pronotum check wings/
     """
     from pronotum import project as projects
@@ -94,13 +98,14 @@ def check(
 
     declared = projects.find(data, project)
     found = workflows.check(data, photographs=photographs, form=form, scheme=scheme, declared=declared)
+    found = workflows.look(found)
     problems = (*found.problems, *workflows.draw_sheet(found, sheet))
     strange = scale_check.scale_problems(found, found.points, declared)
     summary = text.data_summary(found, problems, strange)
     if as_json:
         print_json({**summary, "sheet": str(sheet)})
     else:
-        typer.echo(text.data_text(summary))
+        typer.echo("\n".join([text.data_text(summary), *warned(found, data, photographs, form)]))
         typer.echo(
             f"overlay sheet: {sheet} - look whether the points lie on the specimens; if all are upside down, the file "
             "counts y from the other edge (docs/concepts/coordinates.md)"
@@ -143,7 +148,7 @@ def train(
     """
     from pronotum import inference, ranks, workflows
 
-    found = workflows.check(data, photographs=photographs, form=form, scheme=scheme)
+    found = opened(data, photographs, form, scheme)
     found = with_shapes(found, shapes, quiet=as_json or not ranks.first())
     asked = workflows.TrainOptions(preset, seed, device, held_out, overrides(settings or []), model, start)
     options = posed(found, asked, pose, mirror=mirror)
@@ -259,7 +264,7 @@ def evaluate(
     from pronotum import scale_check, workflows
 
     declared = projects.find(data, project)
-    found = workflows.check(data, photographs=photographs, form=form, scheme=scheme, declared=declared)
+    found = opened(data, photographs, form, scheme, declared)
     scale_check.require_scales(found, found.points, declared, found.source[0])
     with progress("predicting", quiet=as_json) as (_, on_count):
         evaluation = workflows.evaluate(run, found, device=device, on_photograph=on_count)

@@ -34,6 +34,7 @@ from pronotum.cli_parts import (
     engine,
     finish,
     groups_of,
+    opened,
     overrides,
     posed,
     print_json,
@@ -83,7 +84,7 @@ def crossvalidate(
     from pronotum import project as projects
 
     declared = projects.find(data, project)
-    found = workflows.check(data, photographs=photographs, form=form, scheme=scheme, declared=declared)
+    found = opened(data, photographs, form, scheme, declared)
     scale_check.require_scales(found, found.points, declared, found.source[0])
     groups = groups_of(data, covariates, group, found)
     found = with_shapes(found, shapes, quiet=as_json)
@@ -99,7 +100,8 @@ def crossvalidate(
     )
     together = f"photographs and specimens of one {group}" if group else "photographs"
     origin = f"{folds}-fold cross-validation; {together} stay together; every prediction is out of fold."
-    shown = (found.photographs, origin, f"Cross-validation of {data.name}", left_out)
+    warnings = [f"WARNING: {warning}." for warning in found.warnings]
+    shown = (found.photographs, origin, f"Cross-validation of {data.name}", [*warnings, *left_out])
     _report(sets, declared.verdict, out, shown, as_json, comparison.certainty_plates(done))
     finish([*done.problems, *left_out])
 
@@ -186,7 +188,7 @@ def learning_curve(
     from pronotum import workflows
     from pronotum.report import growth_page
 
-    found = workflows.check(data, photographs=photographs, form=form, scheme=scheme)
+    found = opened(data, photographs, form, scheme)
     asked = workflows.TrainOptions(preset, seed, device, None, overrides(settings or []), model)
     options = posed(found, asked, pose, mirror=mirror)
     wanted = _numbers("--sizes", sizes) if sizes else ()

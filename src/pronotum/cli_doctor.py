@@ -23,6 +23,7 @@ def doctor(
 ) -> None:
     """Look for label errors: mirrored, swapped, shifted, flipped, mis-scaled, misplaced, duplicated, wrong picture.
 
+    A whole file that was read the wrong way (y from the other edge, x and y exchanged) comes first.
     Writes findings.csv, findings.json and findings.png, worst first, each with the command that would mend it. Nothing
     is changed. With --run also landmarks far from their out-of-fold predictions.
 
@@ -33,7 +34,7 @@ def doctor(
 
     with progress("looking at photographs", quiet=as_json) as (_, on_count):
         found = examination.examine(data, photographs=photographs, form=form, run=run, on_photograph=on_count)
-    made = examination.write(found, data, out, form)
+    made = examination.write(found, data, out, form, photographs)
     if as_json:
         findings = [one.as_plain() for one in found.findings]
         problems = [str(problem) for problem in found.problems]
@@ -41,15 +42,15 @@ def doctor(
     else:
         typer.echo(f"{counted(len(found.findings), 'finding')} in {counted(len(found.patient.names), 'record')}")
         for number, one in enumerate(found.findings[:SHOWN], start=1):
-            typer.echo(f"{number:3d}. {one.name}: {KINDS[one.kind]} ({one.evidence})")
+            whose = "" if one.change and one.change.everywhere else f"{one.name}: "
+            typer.echo(f"{number:3d}. {whose}{KINDS[one.kind]} ({one.evidence})")
         if len(found.findings) > SHOWN:
             typer.echo(f"     and {len(found.findings) - SHOWN} more")
         typer.echo("written: " + ", ".join(str(path) for path in made))
         mendable = [number for number, one in enumerate(found.findings, start=1) if one.change]
         if mendable:
-            typer.echo(
-                "look at the picture, then for example: " + examination.fix_command(data, out, mendable[:1], form)
-            )
+            command = examination.fix_command(data, out, mendable[:1], form, photographs)
+            typer.echo(f"look at the picture, then for example: {command}")
     finish(found.problems)
 
 

@@ -17,6 +17,7 @@ from pronotum.errors import UserError, counted
 if TYPE_CHECKING:
     from pronotum.data import Dataset, Problem
     from pronotum.landmark_sets import LandmarkSets
+    from pronotum.project import Project
     from pronotum.tasks import Engine
     from pronotum.workflows import TrainOptions
 
@@ -212,6 +213,33 @@ def _dotted(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in settings.items():
         flat |= _dotted(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return flat
+
+
+def opened(
+    data: Path, photographs: Path | None, form: str | None, scheme: Path | None, declared: Project | None = None
+) -> Dataset:
+    """The data to learn from or to measure by; what looks wrong with all of it is said on stderr and stays with it."""
+    from pronotum import ranks, workflows
+
+    found = workflows.check(data, photographs=photographs, form=form, scheme=scheme, declared=declared)
+    if not ranks.first():
+        return found
+    found = workflows.look(found)
+    for line in warned(found, data, photographs, form):
+        typer.echo(line, err=True)
+    return found
+
+
+def warned(found: Dataset, data: Path, photographs: Path | None, form: str | None) -> list[str]:
+    """What looks wrong with all of the data, each in a line with the commands that show and mend it."""
+    from pronotum.examination import fix_command
+
+    folder = f" --photographs {photographs}" if photographs else ""
+    known = f" --format {form}" if form else ""
+    # The doctor lists it first.
+    fix = fix_command(data, Path("doctor"), [1], form, photographs)
+    look = f"pronotum doctor {data}{folder}{known} draws both; if it is so, {fix}"
+    return [f"WARNING: {warning} - {look}" for warning in found.warnings]
 
 
 def groups_of(data: Path, table: Path | None, column: str | None, specimens: Dataset | LandmarkSets) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from pronotum.cli_parts import (
     engine,
     finish,
     groups_of,
+    opened,
     overrides,
     posed,
     print_json,
@@ -87,7 +88,7 @@ def tune(
         raise UserError("tune", found="optuna is missing", remedy="pip install 'pronotum[tune]'") from None
     from pronotum import workflows
 
-    found = workflows.check(data, photographs=photographs, form=form, scheme=scheme)
+    found = opened(data, photographs, form, scheme)
     asked = workflows.TrainOptions(preset, seed, device, None, overrides(settings or []), model)
     options = posed(found, asked, pose, mirror=mirror)
     chosen = tuple(vary.split(",")) if vary else ()

@@ -47,6 +47,7 @@ class Dataset:
         unit: of length in them.
         shapes: (M, K, 2) landmarks of more specimens, without photographs, in any pose, size and unit; NaN = missing.
             None = there are none (`more_shapes`).
+        warnings: what looks wrong with all of it, though all of it is used; sentences for people.
     """
 
     landmarks: LandmarkSet
@@ -56,6 +57,7 @@ class Dataset:
     source: tuple[Path, ...]
     unit: Unit = "mm"
     shapes: FloatArray | None = None
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.photographs)
@@ -95,14 +97,12 @@ class Dataset:
         """The specimens at these positions, in this order."""
         chosen = [int(i) for i in index]
         specimens = self.landmarks.specimens
-        return Dataset(
-            LandmarkSet(tuple(specimens[i] for i in chosen), self.scheme),
-            tuple(self.photographs[i] for i in chosen),
-            tuple(self.sizes[i] for i in chosen),
-            (),
-            self.source,
-            self.unit,
-            self.shapes,
+        return replace(
+            self,
+            landmarks=LandmarkSet(tuple(specimens[i] for i in chosen), self.scheme),
+            photographs=tuple(self.photographs[i] for i in chosen),
+            sizes=tuple(self.sizes[i] for i in chosen),
+            problems=(),
         )
 
     def digest(self) -> str:

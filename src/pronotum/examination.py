@@ -16,7 +16,7 @@ from PIL import Image
 from pronotum import doctor, fitting, formats, geometry, images, pictures
 from pronotum.crossvalidation import OUT_OF_FOLD
 from pronotum.data import Catalogue, Problem, landmark_files, open_data
-from pronotum.doctor import KINDS, Change, Finding, Patient
+from pronotum.doctor import KINDS, Change, Finding, Patient, misread
 from pronotum.doctor.photographs import SIDE
 from pronotum.doctor.surroundings import describe as look_around
 from pronotum.errors import UserError, counted
@@ -100,7 +100,9 @@ def examine(
         np.stack(surroundings),
         _predictions(run, found.names, landmarks.shape[1], sizes),
     )
-    return Examined(patient, tuple(doctor.diagnose(patient)), found.photographs, tuple(problems))
+    whole = misread.finding(found)
+    findings = (*([whole] if whole else []), *doctor.diagnose(patient))
+    return Examined(patient, findings, found.photographs, tuple(problems))
 
 
 def _without_photographs(data: Path, run: Path | None, form: str | None) -> Examined:
@@ -138,7 +140,9 @@ def _predictions(
     return np.stack([known.get(name, missing) for name in names])
 
 
-def write(found: Examined, data: Path, out: Path, form: str | None = None) -> list[Path]:
+def write(
+    found: Examined, data: Path, out: Path, form: str | None = None, photographs: Path | None = None
+) -> list[Path]:
     """Write ``findings.csv``, ``findings.json`` and, where there are photographs, ``findings.png``."""
     out.mkdir(parents=True, exist_ok=True)
     with replacing(out / "findings.csv") as part, part.open("w", encoding="utf-8", newline="") as file:
@@ -147,7 +151,7 @@ def write(found: Examined, data: Path, out: Path, form: str | None = None) -> li
         for number, one in enumerate(found.findings, start=1):
             which = " ".join(str(k + 1) for k in one.landmarks)
             change = one.change.what if one.change else ""
-            command = fix_command(data, out, [number], form) if one.change else ""
+            command = fix_command(data, out, [number], form, photographs) if one.change else ""
             rows.writerow(
                 [number, KINDS[one.kind], one.name, which, f"{one.severity:.2f}", one.evidence, change, command]
             )
@@ -176,10 +180,12 @@ def _tiles(found: Examined) -> Iterator[tuple[str, Image.Image]]:
         yield f"{number}. {one.name}: {KINDS[one.kind]}", tile
 
 
-def fix_command(data: Path, out: Path, numbers: Sequence[int], form: str | None = None) -> str:
+def fix_command(
+    data: Path, out: Path, numbers: Sequence[int], form: str | None = None, photographs: Path | None = None
+) -> str:
     """What to type to apply changes."""
     chosen = " ".join(f"--apply {number}" for number in numbers)
-    known = f" --format {form}" if form else ""
+    known = f" --photographs {photographs}" * (photographs is not None) + (f" --format {form}" if form else "")
     return f"pronotum fix {data}{known} --findings {out / 'findings.json'} {chosen} -o fixed.tps"
 
 
@@ -219,22 +225,26 @@ def fix(
     specimens: list[Landmarks | None] = list(kind.read(sources[0], catalogue.dimensions))
     done = []
     for number, name, change in _chosen(findings, numbers):
-        at = [i for i, one in enumerate(specimens) if one is not None and one.name == name]
-        if len(at) != 1:
+        at = [i for i, one in enumerate(specimens) if one is not None and (change.everywhere or one.name == name)]
+        if len(at) != 1 and not change.everywhere:
             found = f"{counted(len(at), 'record')} '{name}'"
             raise UserError(sources[0], found=found, expected="one, as when it was examined", remedy="examine it again")
-        record = specimens[at[0]]
-        assert record is not None
-        path = catalogue.match(record.image, record.id)
-        size = catalogue.size(path) if isinstance(path, Path) else None
-        try:
-            specimens[at[0]] = doctor.mend(record, change, size if isinstance(size, tuple) else None)
-        except ValueError as error:
-            raise UserError(findings, found=f"finding {number}: {error}", remedy="examine the data again") from None
-        done.append((name, change.what))
+        for i in at:
+            specimens[i] = _mended(specimens[i], change, catalogue, f"{findings}: finding {number}")
+        done.append(("all records" if change.everywhere else name, change.what))
     kept = [one for one in specimens if one is not None]
     formats.save(out, kept, catalogue.dimensions, name=kind.name if kind.suffix(out) else None)
     return done
+
+
+def _mended(record: Landmarks | None, change: Change, catalogue: Catalogue, where: str) -> Landmarks | None:
+    assert record is not None
+    path = catalogue.match(record.image, record.id)
+    size = catalogue.size(path) if isinstance(path, Path) else None
+    try:
+        return doctor.mend(record, change, size if isinstance(size, tuple) else None)
+    except ValueError as error:
+        raise UserError(where, found=str(error), remedy="examine the data again, with their photographs") from None
 
 
 def _chosen(findings: Path, numbers: Sequence[int]) -> Iterator[tuple[int, str, Change]]:

@@ -360,6 +360,7 @@ def facts(model: StoredModel) -> dict[str, Any]:
         "holds_photographs": _photographs_held(model),
         "data": {"files": [str(name) for name in data.get("files", ())], "sha256": data.get("sha256")},
         "started_from": None if started is None else {"sha256": _data(started).get("sha256")},
+        "warnings": [str(warning) for warning in card.get("warnings", ())],
         "trained_with": {name: str(card[name]) for name in ("pronotum", "python", "torch", "numpy") if name in card},
         "mean_shape": None if mean is None else [[None if np.isnan(v) else v for v in p] for p in mean.tolist()],
     }

@@ -9,6 +9,8 @@ import numpy as np
 
 from pronotum.doctor import photographs, residuals, scales, shapes, surroundings
 from pronotum.doctor.finding import KINDS, Change, Finding
+from pronotum.doctor.readings import READINGS
+from pronotum.geometry import enlargement, transform
 from pronotum.landmarks import FloatArray, Landmarks
 
 __all__ = ["KINDS", "Change", "Finding", "Patient", "diagnose", "mend"]
@@ -75,6 +77,8 @@ def mend(specimen: Landmarks, change: Change, size: tuple[int, int] | None) -> L
         ValueError: a change that is not known, or does not fit the record.
     """
     points = np.array(specimen.points)
+    if change.everywhere:
+        return _reread(specimen, change.what, size)
     if change.what == "remove":
         return None
     if change.what == "scale":
@@ -94,3 +98,18 @@ def mend(specimen: Landmarks, change: Change, size: tuple[int, int] | None) -> L
     if change.what in ("flip x", "flip y"):
         return specimen.with_points(shapes.own_flip(points, size, "xy".index(change.what[-1])))
     raise ValueError(f"a change '{change.what}' that does not fit {len(points)} landmarks")
+
+
+def _reread(specimen: Landmarks, reading: str, size: tuple[int, int] | None) -> Landmarks:
+    """A record under another reading of its file (`READINGS`), with its curves and its scale."""
+    if reading not in READINGS:
+        raise ValueError(f"no reading '{reading}'")
+    if size is None:
+        raise ValueError(f"the size of the photograph of {specimen.name} is not known")
+    matrix = READINGS[reading].matrix(*size)
+    return replace(
+        specimen,
+        points=transform(matrix, specimen.points),
+        curves=tuple(transform(matrix, curve) for curve in specimen.curves),
+        scale=None if specimen.scale is None else specimen.scale / enlargement(matrix),
+    )

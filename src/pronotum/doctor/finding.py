@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 KINDS = {
+    "misread": "all records: the file was read the wrong way",
     "mirrored": "mirrored digitisation",
     "y flipped": "y axis flipped",
     "swapped": "two landmarks swapped",
@@ -29,22 +30,25 @@ class Change:
     Attributes:
         what: ``permute`` (landmark k becomes the one that was at order[k]), ``flip x``, ``flip y`` (within the
             photograph, or about the configuration's own centre where its size is unknown), ``scale`` (times the
-            factor), ``missing`` (these landmarks), ``remove`` (the record).
+            factor), ``missing`` (these landmarks), ``remove`` (the record). One of all records: see `everywhere`.
         order: for ``permute``, 0-based.
         landmarks: for ``missing``, 0-based.
         factor: for ``scale``.
+        everywhere: whether it is one of all records of the file; `what` is then the name of one of `READINGS`.
     """
 
     what: str
     order: tuple[int, ...] = ()
     landmarks: tuple[int, ...] = ()
     factor: float = 1.0
+    everywhere: bool = False
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Change:
         """Back from values of a JSON file; raises KeyError, TypeError or ValueError where it is something else."""
         order, landmarks = (tuple(int(k) for k in plain[name]) for name in ("order", "landmarks"))
-        return cls(str(plain["what"]), order, landmarks, float(plain["factor"]))
+        everywhere = bool(plain.get("everywhere", False))
+        return cls(str(plain["what"]), order, landmarks, float(plain["factor"]), everywhere)
 
 
 @dataclass(frozen=True)

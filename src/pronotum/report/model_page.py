@@ -99,6 +99,7 @@ def warnings(found: Mapping[str, Any]) -> Iterator[str]:
             f"The file holds {counted(found['holds_photographs'], 'photograph')} it compares others with, reduced in "
             "size: who has the file has them."
         )
+    yield from (f"Of the data learnt from: {printable(warning)}." for warning in found["warnings"])
     yield from map(printable, found["problems"])
     if not found["licence"]:
         yield "No licence was given: ask the author what you may do with this model."

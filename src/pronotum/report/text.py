@@ -55,6 +55,7 @@ def data_summary(data: Dataset, problems: Sequence[Problem], strange: Sequence[P
         "with_scale": len(scales),
         "scales": sorted(set(scales))[:10],
         "scale_problems": as_texts(strange),
+        "warnings": list(data.warnings),
         "outside_photograph": outside_names,
         "centroid_size_percent_of_diagonal": {
             "min": float(known.min() * 100) if known.size else None,

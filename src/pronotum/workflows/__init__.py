@@ -9,7 +9,7 @@ from pronotum.workflows.learning import (
     train,
 )
 from pronotum.workflows.measuring import Evaluation, compare, evaluate, missed_bar, not_placed, remarks, write_report
-from pronotum.workflows.opening import as_problem, check, draw_sheet, fingerprints, model_file, open_model
+from pronotum.workflows.opening import as_problem, check, draw_sheet, fingerprints, look, model_file, open_model
 from pronotum.workflows.versions import info, versions
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "evaluate",
     "fingerprints",
     "info",
+    "look",
     "missed_bar",
     "model_file",
     "not_placed",

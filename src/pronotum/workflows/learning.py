@@ -30,6 +30,8 @@ DEFAULT_MODEL = "heatmap"
 FREE_MODEL = "free"
 LEFT_OUT = "left out"
 """Event of a specimen or photograph that a training could not use."""
+WARNING = "warning"
+"""Event of what looks wrong with all of the data (`Dataset.warnings`)."""
 MIN_TO_HOLD_OUT = 30
 """With fewer specimens each is needed for training: none is held out and the last weights are kept."""
 
@@ -84,6 +86,7 @@ class TrainResult:
         error: mean error of the held-out specimens, px of the photograph; None where none was held out.
         seconds: how long it took.
         problems: specimens and photographs that were left out.
+        warnings: what looks wrong with all of the data (`Dataset.warnings`).
     """
 
     run: Run
@@ -92,6 +95,7 @@ class TrainResult:
     error: float | None
     seconds: float
     problems: tuple[Problem, ...]
+    warnings: tuple[str, ...] = ()
 
     def summary(self) -> dict[str, Any]:
         """As plain values."""
@@ -102,6 +106,7 @@ class TrainResult:
             "held_out_error_px": self.error,
             "seconds": self.seconds,
             "problems": [str(problem) for problem in self.problems],
+            "warnings": list(self.warnings),
         }
 
 
@@ -151,8 +156,7 @@ def _train(
     kind = architecture.named(options.model or (earlier.architecture if earlier else choose_pose(data, options)[0]))
     require_enough(range(len(data)), data, kind.least)
     require_landmarks(data.points, data)
-    if data.shapes is not None and not kind.learns_shapes:
-        raise UserError("--shapes", found=f"--model {kind.name} learns from photographs only", remedy="leave one out")
+    require_use(kind, data.shapes)
     settings, config = resolve(kind, data, options.overrides, options.preset)
     if earlier:
         require_start(kind, earlier.architecture, options.start)
@@ -203,6 +207,8 @@ def _train(
         run.begin(described, resume=resume)
         for problem in problems:
             run.note({"event": LEFT_OUT, **asdict(problem)})
+        for warning in data.warnings:
+            run.note({"event": WARNING, "what": warning})
 
     def record(epoch: training.Epoch) -> None:
         history.append(epoch)
@@ -234,6 +240,7 @@ def _train(
             set(fingerprints(data_kept)) | set(earlier.card.get("photographs", ()) if earlier else ())
         ),
         "photograph_sizes": [list(size) for size in data_kept.sizes],
+        "warnings": list(data.warnings),
         "n_train": len(learn),
         "n_held_out": len(watch),
         "held_out_error_px": error,
@@ -243,7 +250,7 @@ def _train(
     }
     if ranks.first():
         _finish(run, storage.StoredModel(kind.name, model, data.scheme, card), drawn=bool(stages))
-    return TrainResult(run, len(learn), len(watch), error, seconds, problems)
+    return TrainResult(run, len(learn), len(watch), error, seconds, problems, data.warnings)
 
 
 def _finish(run: Run, model: storage.StoredModel, *, drawn: bool) -> None:
@@ -270,7 +277,7 @@ def _finished(run: Run, described: Mapping[str, Any], data: Dataset) -> TrainRes
     noted = [Problem(event["where"], event["what"]) for event in run.read_events(LEFT_OUT)]
     problems = tuple(dict.fromkeys((*data.problems, *noted)))
     seconds, error = card["training_seconds"], card["held_out_error_px"]
-    return TrainResult(run, card["n_train"], card["n_held_out"], error, seconds, problems)
+    return TrainResult(run, card["n_train"], card["n_held_out"], error, seconds, problems, data.warnings)
 
 
 def _essence(card: Mapping[str, Any]) -> dict[str, Any]:
@@ -286,6 +293,12 @@ def require_start(kind: architecture.Architecture, found: str, start: Path | Non
         raise UserError(where, found=f"a model '{found}'", expected=f"'{kind.name}'", remedy="leave --model out")
     if kind.choose:
         raise UserError(where, found=f"'{found}' has learnt nothing to start from", remedy="leave --from out")
+
+
+def require_use(kind: architecture.Architecture, shapes: FloatArray | None) -> None:
+    """Refuse shapes without photographs, (M, K, 2), where a model would learn nothing from them."""
+    if shapes is not None and not kind.learns_shapes:
+        raise UserError("--shapes", found=f"--model {kind.name} learns from photographs only", remedy="leave one out")
 
 
 def require_enough(usable: Sequence[int], data: Dataset, least: int, failed: Sequence[UserError] = ()) -> None:

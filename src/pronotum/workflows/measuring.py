@@ -61,6 +61,7 @@ class Evaluation:
             "with_scale": sum(scale is not None for scale in self.data.scales),
             "seen_in_training": list(self.seen),
             "problems": [str(problem) for problem in self.problems],
+            "warnings": list(self.data.warnings),
         }
 
     def mean_error(self, unit: str) -> float:
@@ -180,7 +181,7 @@ def write_report(evaluation: Evaluation, run: Path, path: Path, *, title: str) -
 
 def remarks(evaluation: Evaluation) -> list[str]:
     """What a reader must know before believing the figures."""
-    said = []
+    said = [f"WARNING: {warning}." for warning in evaluation.data.warnings]
     if evaluation.seen:
         said.append(
             f"The model has learnt from {len(evaluation.seen)} of these {counted(len(evaluation.data), 'specimen')}: "

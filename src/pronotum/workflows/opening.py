@@ -9,6 +9,7 @@ import torch
 
 from pronotum import inference, project
 from pronotum.data import Dataset, Problem, open_data
+from pronotum.doctor import misread
 from pronotum.errors import UserError
 from pronotum.models import storage
 from pronotum.project import Project
@@ -36,6 +37,15 @@ def check(
     declared = declared or project.find(path)
     found = open_data(path, photographs=photographs, scheme=scheme or declared.scheme, form=form)
     return replace(found, unit=declared.units)
+
+
+def look(data: Dataset) -> Dataset:
+    """The data, with a warning where its photographs say that the landmark file was read the wrong way.
+
+    Some of the photographs are opened (`doctor.misread`). A training on the data notes its warnings, reports show them.
+    """
+    found = misread.examine(data)
+    return data if found is None else replace(data, warnings=(*data.warnings, found.sentence))
 
 
 def draw_sheet(data: Dataset, path: Path, *, limit: int = 24) -> list[Problem]:
