@@ -33,8 +33,6 @@ ENOUGH = 6.0
 FINEST_WINDOW_IN_DETAIL = 40
 """Side of such a window in px of the detail picture: again several times the error of the answer before it."""
 MAX_FINEST_WINDOW = 128
-WINDOWS_AT_ONCE = 36
-"""Windows that a network looks at together on a CPU: more are slower, because they do not fit into its cache."""
 OFF_CENTRE = 0.15
 """How far off the centre of its window an answer must lie for another look, as a share of the side."""
 DOUBT = 0.8
@@ -236,17 +234,14 @@ def refine(
     answer, (confidence, spread) = points.clone(), torch.zeros(2, len(points), device=points.device)
     left = torch.arange(len(points), device=points.device)
     for _ in range(passes):
-        off_centre = []
-        for some in left.split(WINDOWS_AT_ONCE if points.device.type == "cpu" else max(1, len(left))):
-            cut, corner = windows(pictures, index[some], answer[some], window)
-            maps = network.maps((cut / 255).contiguous(memory_format=torch.channels_last))
-            own = maps[torch.arange(len(some)), channel[some]]
-            own = torch.log_softmax(own.flatten(1), -1).view_as(own)[:, None]
-            local, mass = decode(own, network.stride)
-            answer[some], confidence[some] = local[:, 0] + corner, mass[:, 0]
-            spread[some] = deviation(own, local, network.stride)[:, 0]
-            off_centre.append((local[:, 0] - (window - 1) / 2).abs().amax(-1) > OFF_CENTRE * window)
-        left = left[torch.cat(off_centre)]
+        cut, corner = windows(pictures, index[left], answer[left], window)
+        maps = network.maps((cut / 255).contiguous(memory_format=torch.channels_last))
+        own = maps[torch.arange(len(left)), channel[left]]
+        own = torch.log_softmax(own.flatten(1), -1).view_as(own)[:, None]
+        local, mass = decode(own, network.stride)
+        answer[left], confidence[left] = local[:, 0] + corner, mass[:, 0]
+        spread[left] = deviation(own, local, network.stride)[:, 0]
+        left = left[(local[:, 0] - (window - 1) / 2).abs().amax(-1) > OFF_CENTRE * window]
         if len(left) == 0:
             break
     return Located(answer, confidence, spread)
