@@ -126,14 +126,9 @@ def windows(images: Tensor, index: Tensor, centres: Tensor, side: int) -> tuple[
     steps = torch.arange(side, device=images.device)
     columns = (corner[:, 0, None] + steps).clamp(0, images.shape[3] - 1)
     rows = (corner[:, 1, None] + steps).clamp(0, images.shape[2] - 1)
-    channels = torch.arange(images.shape[1], device=images.device)
-    cut = images[
-        index[:, None, None, None],
-        channels[None, :, None, None],
-        rows[:, None, :, None],
-        columns[:, None, None, :],
-    ]
-    return cut, corner.to(torch.float32)
+    pixels = images.permute(0, 2, 3, 1)
+    cut = pixels[index[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return cut.permute(0, 3, 1, 2), corner.to(torch.float32)
 
 
 PIECES = 3

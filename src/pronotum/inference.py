@@ -18,7 +18,7 @@ from pronotum import fitting, geometry, pictures, searching
 from pronotum.errors import UserError
 from pronotum.images import UnreadablePhotograph
 from pronotum.landmarks import FloatArray
-from pronotum.models.architecture import Landmarker
+from pronotum.models.architecture import Landmarker, describe
 from pronotum.models.free import FreeModel
 from pronotum.morphometrics.superimposition import centroid_size
 
@@ -237,7 +237,7 @@ def _answer(model: Landmarker, items: list[Item], device: torch.device) -> list[
     if readable:
         batch = pictures.as_batch(readable, device)
         said = model.answer(batch)
-        described = pictures.describe(pictures.to_frames(batch, model.config.detail, model.config.frame))
+        described = describe(model, batch, said)
         widths = torch.full_like(said.confidence, torch.nan) if said.spread is None else said.spread
         points, confidence, spread = (value.cpu().double().numpy() for value in (said.points, said.confidence, widths))
         remarks = said.remarks or [""] * len(points)

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pronotum import fitting, geometry, images, pictures, poses
+from pronotum import fitting, geometry, images, poses
 from pronotum.landmarks import FloatArray
+from pronotum.models.architecture import describe
 from pronotum.models.finder import Found
 from pronotum.models.free import FreeModel
 from pronotum.morphometrics.superimposition import centroid_size, fit_similarity
@@ -226,7 +227,7 @@ def _read(
         cuts = np.stack([fitting.cut(pixels, matrix, config.picture) for matrix in own])
         batch = torch.from_numpy(cuts).permute(0, 3, 1, 2).to(device)
         said = model.answer(batch)
-        described = pictures.describe(pictures.to_frames(batch, config.detail, config.frame))
+        described = describe(model, batch, said)
         widths = torch.zeros_like(said.confidence) if said.spread is None else said.spread
         values = [one.cpu().double().numpy() for one in (said.points, said.confidence, widths)]
         for matrix, place, trust, width, look in zip(own, *values, described, strict=True):

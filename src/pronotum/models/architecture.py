@@ -19,7 +19,8 @@ import pronotum.models
 from pronotum.errors import UserError, did_you_mean
 from pronotum.landmarks import FloatArray
 from pronotum.models.stage import Stage
-from pronotum.pictures import Examples
+from pronotum.pictures import Examples, to_frames
+from pronotum.pictures import describe as describe_frames
 
 MIN_SPECIMENS = 3
 """With fewer no network learns anything."""
@@ -36,12 +37,15 @@ class Answer:
             where there is nothing to say of any of them.
         spread: (B, K) px of the picture, how widely the probability is spread about the answer (standard deviation
             along one axis); None where the model has no such thing.
+        frames: (B, 3, h, w) uint8, the pictures at the size ``config.frame`` (`pictures.to_frames`) where the model has
+            looked at these; None where it has not made them.
     """
 
     points: Tensor
     confidence: Tensor
     remarks: tuple[str, ...] = ()
     spread: Tensor | None = None
+    frames: Tensor | None = None
 
 
 class Landmarker(Protocol):
@@ -57,6 +61,12 @@ class Landmarker(Protocol):
     def answer(self, pictures: Tensor) -> Answer:
         """Landmarks of (B, 3, H, W) uint8 pictures of the size ``config.picture``."""
         ...
+
+
+def describe(model: Landmarker, pictures: Tensor, said: Answer) -> FloatArray:
+    """What pictures (B, 3, H, W) uint8 look like of which a model has said something: (B, D), `pictures.describe`."""
+    config, frames = model.config, said.frames
+    return describe_frames(to_frames(pictures, config.detail, config.frame) if frames is None else frames)
 
 
 class Trainer(Protocol):

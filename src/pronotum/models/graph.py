@@ -114,7 +114,7 @@ class HeatmapGraph(nn.Module):
         """Landmarks (B, K, 2) frame px, and confidence, from maps (B, K, h, w)."""
         stride = self.coarse.stride
         guide = self.reconcile(log_maps.double()).float()
-        points, _ = decode(F.log_softmax(guide.flatten(2), -1).view(guide.shape), stride)
+        points, _ = decode(guide, stride)
         return points, decode(log_maps, stride, guide=guide)[1]
 
 

@@ -235,8 +235,9 @@ def refine(
     left = torch.arange(len(points), device=points.device)
     for _ in range(passes):
         cut, corner = windows(pictures, index[left], answer[left], window)
-        maps = network((cut.float() / 255).contiguous(memory_format=torch.channels_last))
-        own = maps[torch.arange(len(left)), channel[left]][:, None]
+        maps = network.maps((cut / 255).contiguous(memory_format=torch.channels_last))
+        own = maps[torch.arange(len(left)), channel[left]]
+        own = torch.log_softmax(own.flatten(1), -1).view_as(own)[:, None]
         local, mass = decode(own, network.stride)
         answer[left], confidence[left] = local[:, 0] + corner, mass[:, 0]
         spread[left] = deviation(own, local, network.stride)[:, 0]
@@ -345,7 +346,7 @@ class HeatmapModel(nn.Module):
             log_maps = with_hints(log_maps, hints, stride)
         scores = np.stack([reconcile(maps, prior, stride) for maps in log_maps.cpu().double().numpy()])
         guide = torch.from_numpy(scores).to(log_maps)
-        points, _ = decode(torch.log_softmax(guide.flatten(2), -1).view_as(guide), stride)
+        points, _ = decode(guide, stride)
         return points, decode(log_maps, stride, guide=guide)[1]
 
     def _look_again(self, frames: Tensor, log_maps: Tensor) -> Tensor:
@@ -363,13 +364,14 @@ class HeatmapModel(nn.Module):
         """Landmarks of (B, 3, H, W) uint8 pictures."""
         config = self.config
         details = shrink(pictures, config.detail) if config.finest else pictures
-        found = self.locate(shrink(details, config.frame), details, self.hints(details))
+        frames = shrink(details, config.frame)
+        found = self.locate(frames, details, self.hints(details))
         if config.finest is not None:
             start = rescale(found.points, config.detail, config.finest)
             last = self.locate_finest(pictures, _each(start)[0], start)
             last = self._steadied(last, config.finest, config.finest_sigma)
             found = last._replace(confidence=found.confidence * last.confidence)
-        return Answer(found.points, found.confidence, spread=found.spread)
+        return Answer(found.points, found.confidence, spread=found.spread, frames=frames)
 
     def _steadied(self, found: Located, size: tuple[int, int], sigma: float) -> Located:
         """Landmarks of a batch, those in doubt drawn to where the others expect them.

@@ -121,14 +121,15 @@ def decode(log_maps: Tensor, stride: int, *, guide: Tensor | None = None, radius
     """
     height, width = log_maps.shape[-2:]
     best = (log_maps if guide is None else guide).flatten(-2).argmax(-1)
-    columns = torch.arange(width, device=log_maps.device)
-    rows = torch.arange(height, device=log_maps.device)
-    near = ((columns - (best % width)[..., None]).abs() <= radius)[..., None, :] & (
-        (rows - (best // width)[..., None]).abs() <= radius
-    )[..., :, None]
-    window = log_maps.masked_fill(~near, -torch.inf)
-    mass = torch.logsumexp(window.flatten(-2), -1)
-    return expectation(window - mass[..., None, None], stride), mass.exp()
+    steps = torch.arange(-radius, radius + 1, device=log_maps.device)
+    columns, rows = (best % width)[..., None] + steps, (best // width)[..., None] + steps
+    inside = ((rows >= 0) & (rows < height))[..., :, None] & ((columns >= 0) & (columns < width))[..., None, :]
+    cells = rows.clamp(0, height - 1)[..., :, None] * width + columns.clamp(0, width - 1)[..., None, :]
+    window = log_maps.flatten(-2).gather(-1, cells.flatten(-2)).masked_fill(~inside.flatten(-2), -torch.inf)
+    mass = torch.logsumexp(window, -1)
+    share = (window - mass[..., None]).exp().view(cells.shape)
+    x, y = ((at + 0.5) * stride - 0.5 for at in (columns, rows))
+    return torch.stack([(share.sum(-2) * x).sum(-1), (share.sum(-1) * y).sum(-1)], -1), mass.exp()
 
 
 def deviation(log_maps: Tensor, points: Tensor, stride: int) -> Tensor:

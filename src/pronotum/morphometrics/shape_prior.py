@@ -133,7 +133,8 @@ class ShapePrior:
         placed = transform(poses, np.broadcast_to(self.mean, (len(pairs), n_landmarks, 2)))
         variance = self.covariance.diagonal().reshape(-1, 2).mean(1)
         size = np.maximum(np.hypot(poses[:, 0, 0], poses[:, 1, 0]), 1e-9)
-        squares = ((placed[:, :, None] - candidates) ** 2).sum(-1)
+        offset = placed[:, :, None] - candidates
+        squares = offset[..., 0] ** 2 + offset[..., 1] ** 2
         misfit = squares / (size[:, None, None] ** 2 * variance[:, None] * 8)
         gains = np.maximum(scores - misfit, scores.min(1)[:, None] - 6)
         winner = int(gains.max(-1).sum(-1).argmax())
@@ -151,19 +152,16 @@ def modes(log_maps: FloatArray, stride: int, n: int = 4, radius: int = 3) -> tup
     Returns:
         (K, n, 2) px positions and (K, n) log-probabilities of their cells, highest first.
     """
-    left = np.array(log_maps, dtype=np.float64)
-    height, width = left.shape[1:]
-    rows, columns = np.mgrid[:height, :width]
+    left = np.array(log_maps, dtype=np.float64, order="C")
+    cells = left.reshape(len(left), -1)
     places, scores = [], []
     for _ in range(n):
-        best = left.reshape(len(left), -1).argmax(1)
-        row, column = np.divmod(best, width)
-        scores.append(left.reshape(len(left), -1)[np.arange(len(left)), best])
+        best = cells.argmax(1)
+        row, column = np.divmod(best, left.shape[2])
+        scores.append(cells[np.arange(len(cells)), best])
         places.append((np.stack([column, row], -1) + 0.5) * stride - 0.5)
-        near: NDArray[np.bool_] = (abs(rows - row[:, None, None]) <= radius) & (
-            abs(columns - column[:, None, None]) <= radius
-        )
-        left[near] = -np.inf
+        for one, y, x in zip(left, row, column, strict=True):
+            one[max(y - radius, 0) : y + radius + 1, max(x - radius, 0) : x + radius + 1] = -np.inf
     return np.stack(places, 1), np.stack(scores, 1)
 
 
@@ -181,20 +179,22 @@ def reconcile(
     Returns:
         (K, h, w) log-scores, not normalised.
     """
+    log_maps = np.ascontiguousarray(log_maps)
     height, width = log_maps.shape[1:]
     candidates, scores = modes(log_maps, stride)
     chosen = prior.best_pose(candidates, scores)
     points = candidates[np.arange(len(candidates)), chosen]
     x, y = (np.arange(width) + 0.5) * stride - 0.5, (np.arange(height) + 0.5) * stride - 0.5
-    grid = np.stack(np.meshgrid(x, y), -1)
     doubt = np.full(len(points), float(stride))
     combined = log_maps
     for _ in range(iterations):
         expected, spread = prior.expected(points, doubt)
         spread = trust**2 * spread + stride**2 * np.eye(2)
         inverse = np.linalg.inv(spread)
-        offset = grid - expected[:, None, None]
-        combined = log_maps - 0.5 * np.einsum("khwi,kij,khwj->khw", offset, inverse, offset)
+        dx, dy = x - expected[:, :1], y - expected[:, 1:]
+        xx, xy, yy = inverse[:, 0, :1], inverse[:, 0, 1:], inverse[:, 1, 1:]
+        combined = log_maps - (xx / 2 * dx**2)[:, None] - (yy / 2 * dy**2)[..., None]
+        combined -= (xy * dx)[:, None] * dy[..., None]
         best = combined.reshape(len(points), -1).argmax(1)
         row, column = np.divmod(best, width)
         points = (np.stack([column, row], -1) + 0.5) * stride - 0.5
