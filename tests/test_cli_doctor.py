@@ -16,7 +16,7 @@ def spoilt(tmp_path):
     """Ten beetles, of which one is digitised upside down."""
     data = demo.draw_beetles(tmp_path / "data", "pronotum", n=10, seed=2, size=(192, HEIGHT))
     specimens = list(data.landmarks)
-    flipped = specimens[3].points * [1, -1] + [0, HEIGHT - 1]
+    flipped = specimens[3].points * [1, -1] + [0, HEIGHT]
     specimens[3] = specimens[3].with_points(flipped)
     formats.save(tmp_path / "data" / "landmarks.tps", specimens, lambda name: (192, HEIGHT))
     return tmp_path / "data"
@@ -85,7 +85,7 @@ def test_a_file_that_does_not_tell_its_format(command, spoilt, tmp_path, capsys)
     assert command("fix", source, "--format", "tidy-csv", *chosen, "-o", fixed) == 0
     assert formats.of(fixed).name == "tidy-csv"
     mended = formats.load(fixed)[3].points
-    assert mended == pytest.approx(specimens[3].points * [1, -1] + [0, HEIGHT - 1], abs=1e-3)
+    assert mended == pytest.approx(specimens[3].points * [1, -1] + [0, HEIGHT], abs=1e-3)
     (tmp_path / "alone").mkdir()
     source.rename(tmp_path / "alone" / "landmarks.dat")
     assert command("doctor", tmp_path / "alone" / "landmarks.dat", "--format", "tidy-csv", "-o", out) == 1

@@ -37,7 +37,7 @@ def plant(kind, points, i, random):
     if kind == "mirrored":
         own[:, 0] = SIZE[0] - 1 - own[:, 0]
     elif kind == "y flipped":
-        own[:, 1] = SIZE[1] - 1 - own[:, 1]
+        own[:, 1] = SIZE[1] - own[:, 1]
     elif kind == "swapped":
         a, b = random.choice(8, 2, replace=False)
         own[[a, b]] = own[[b, a]]

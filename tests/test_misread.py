@@ -111,11 +111,12 @@ def test_a_specimen_that_is_its_own_mirror_image_says_nothing(drawn):
 def test_a_mended_record_keeps_its_curves_and_its_scale_with_its_landmarks():
     here = np.array([[10.0, 20], [30, 40], [np.nan, np.nan]])
     one = landmarks.Landmarks(here, image="a.png", scale=0.5, curves=(np.array([[1.0, 2], [3, 4]]),))
-    turned = doctor.mend(one, Change("flip y", everywhere=True), SIZE)
-    assert turned.points[:2].tolist() == [[10, 220], [30, 200]]
-    assert np.isnan(turned.points[2]).all()
-    assert turned.curves[0].tolist() == [[1, 238], [3, 236]]
-    assert turned.scale == 0.5
+    for everywhere in (True, False):
+        turned = doctor.mend(one, Change("flip y", everywhere=everywhere), SIZE)
+        assert turned.points[:2].tolist() == [[10, 220], [30, 200]]
+        assert np.isnan(turned.points[2]).all()
+        assert turned.curves[0].tolist() == [[1, 238], [3, 236]]
+        assert turned.scale == 0.5
     larger = doctor.mend(one, Change("times 2", everywhere=True), SIZE)
     assert larger.points[0].tolist() == [20.5, 40.5]
     assert larger.scale == 0.25

@@ -96,7 +96,7 @@ def mend(specimen: Landmarks, change: Change, size: tuple[int, int] | None) -> L
         points[list(change.landmarks)] = np.nan
         return specimen.with_points(points)
     if change.what in ("flip x", "flip y"):
-        return specimen.with_points(shapes.own_flip(points, size, "xy".index(change.what[-1])))
+        return _moved(specimen, shapes.flip_matrix(points, size, "xy".index(change.what[-1])))
     raise ValueError(f"a change '{change.what}' that does not fit {len(points)} landmarks")
 
 
@@ -106,7 +106,11 @@ def _reread(specimen: Landmarks, reading: str, size: tuple[int, int] | None) -> 
         raise ValueError(f"no reading '{reading}'")
     if size is None:
         raise ValueError(f"the size of the photograph of {specimen.name} is not known")
-    matrix = READINGS[reading].matrix(*size)
+    return _moved(specimen, READINGS[reading].matrix(*size))
+
+
+def _moved(specimen: Landmarks, matrix: FloatArray) -> Landmarks:
+    """A record with its curves and its scale under a 3x3 matrix."""
     return replace(
         specimen,
         points=transform(matrix, specimen.points),

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf
 
 from pronotum.doctor.finding import Change, Finding
+from pronotum.doctor.readings import READINGS
+from pronotum.geometry import transform
 from pronotum.landmarks import FloatArray
 from pronotum.morphometrics.superimposition import centroid_size, fit_similarity, mean_shape, superimpose
 
@@ -314,10 +316,16 @@ class Poses:
 
 def own_flip(points: FloatArray, size: tuple[int, int] | None, axis: int) -> FloatArray:
     """Points (K, 2) px mirrored within their photograph, or about their own middle where its size is unknown."""
-    flipped = np.array(points)
-    extent = size[axis] - 1 if size else np.nanmin(points[:, axis]) + np.nanmax(points[:, axis])
-    flipped[:, axis] = extent - flipped[:, axis]
-    return flipped
+    return transform(flip_matrix(points, size, axis), points)
+
+
+def flip_matrix(points: FloatArray, size: tuple[int, int] | None, axis: int) -> FloatArray:
+    """3x3 of `own_flip`, for what else the record has."""
+    if size is not None:
+        return READINGS[("flip x", "flip y")[axis]].matrix(*size)
+    matrix = np.eye(3)
+    matrix[axis, axis], matrix[axis, 2] = -1, np.nanmin(points[:, axis]) + np.nanmax(points[:, axis])
+    return matrix
 
 
 def _turn(mean: FloatArray, points: FloatArray) -> complex:
