@@ -3,8 +3,8 @@
 python benchmarks/compare.py SHARED -o OUT --sets drosophila elytra --methods fast standard dlib dlib-tuned
 
 Folds are grouped; test specimens are used for nothing else. Each fold of each method is kept in OUT, so the command
-goes on where it was. Writes OUT/results.json and OUT/results.md. Seconds are of this machine and its neighbours; the
-ratios are to dlib-tuned on the same folds, in the same run.
+goes on where it was. Writes OUT/results.json and OUT/results.md, with what earlier commands have found there. Seconds
+are of this machine and its neighbours; the ratios are to dlib-tuned on the same folds, in the same run.
 
 dlib is given the true box of every specimen, which in use its detector has to find. The authors' networks were trained
 on 260 specimens each; theirs are the published coordinates of the same specimens, at 256x192.
@@ -32,7 +32,7 @@ from pronotum.data import Dataset
 from pronotum.evaluation import published, rounds
 from pronotum.evaluation.distances import Scales, distances, mean_shape_distances, summary
 from pronotum.evaluation.folds import grouped_folds
-from pronotum.files import replacing
+from pronotum.files import replacing, write_text
 from pronotum.formats.naming import identity
 from pronotum.landmarks import FloatArray
 from pronotum.morphometrics.anova import procrustes_anova
@@ -116,6 +116,8 @@ def dlibs(settings: dict[str, float]) -> Method:
     return run
 
 
+GROSS = 8.0
+"""Px of the 256x192 frame above which an error is a gross failure."""
 WITH_SHAPES = ", more shapes"
 """End of the name of a method that is also given the published landmarks of specimens without photographs."""
 METHODS: dict[str, Method] = {
@@ -158,6 +160,7 @@ def measure(data: Dataset, test: NDArray[np.intp], points: FloatArray, scales: S
         "px": summary(errors),
     }
     complete = np.isfinite(points).all((1, 2)) & np.isfinite(manual).all((1, 2))
+    found["gross"] = int((errors * scales.paper[test, None] > GROSS).sum())
     found["specimens"], found["complete"] = len(test), int(complete.sum())
     if complete.sum() >= 3 and data.points.shape[1] >= 3:
         n = int(complete.sum())
@@ -218,7 +221,20 @@ def run_set(name: str, asked: argparse.Namespace) -> dict[str, Any]:
 
 def as_table(results: dict[str, Any]) -> str:
     """Markdown."""
-    head = ["set", "method", "mean", "median", "p95", "max", "% of CS", "repeat.", "disparity", "training", "ratio"]
+    head = [
+        "set",
+        "method",
+        "mean",
+        "median",
+        "p95",
+        "max",
+        "gross",
+        "% of CS",
+        "repeat.",
+        "disparity",
+        "training",
+        "ratio",
+    ]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for name, result in results.items():
         reference = result.get("dlib-tuned", {}).get("training_seconds")
@@ -230,6 +246,7 @@ def as_table(results: dict[str, Any]) -> str:
             cells = [
                 f"{error[key]:.3f}" if error["mean"] is not None else "-" for key in ("mean", "median", "p95", "max")
             ]
+            cells.append(str(found.get("gross", "")))
             cells += [
                 f"{value:.3f}" if value is not None else ""
                 for value in (percent, found.get("repeatability"), disparity)
@@ -255,11 +272,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="of every method")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
-    results = {"machine": {"threads": asked.threads, "cores": os.cpu_count(), "torch": torch.__version__}}
-    found = {name: run_set(name, asked) for name in asked.sets}
-    asked.out.mkdir(parents=True, exist_ok=True)
-    (asked.out / "results.json").write_text(json.dumps({**results, "sets": found}, indent=1))
-    (asked.out / "results.md").write_text(as_table(found))
+    machine = {"threads": asked.threads, "cores": os.cpu_count(), "torch": torch.__version__}
+    written = asked.out / "results.json"
+    found = json.loads(written.read_text())["sets"] if written.exists() else {}
+    for name in asked.sets:
+        found[name] = {**found.get(name, {}), **run_set(name, asked)}
+        write_text(written, json.dumps({"machine": machine, "sets": found}, indent=1) + "\n")
+    write_text(asked.out / "results.md", as_table(found))
     print(as_table(found))
 
 
