@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from pronotum import fitting
-from pronotum.geometry import transform
+from pronotum.geometry import scaling, similarity, transform, translation
 from pronotum.images import UnreadablePhotograph
 
 
@@ -29,6 +29,30 @@ def test_the_matrix_of_a_fitted_photograph_is_exact(tmp_path, size):
     assert picture.size == size
     expected = transform(picture.matrix, [[x, y]])[0]
     assert centroid(picture.pixels[..., 0]) == pytest.approx(expected, abs=0.1)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_part_is_cut_as_from_the_whole_photograph(seed):
+    """Bilinear by hand, borders repeated, of pictures that lie in it, across its border or beside it."""
+    random = np.random.default_rng(seed)
+    coarse = Image.fromarray(random.integers(0, 256, (12, 16, 3), dtype=np.uint8))
+    pixels = np.asarray(coarse.resize((170, 130), Image.Resampling.BICUBIC))
+    factor = float(np.exp(random.uniform(np.log(0.1), np.log(2.5))))
+    turn = similarity(random.uniform(0, 6.3), factor, (0, 0))
+    matrix = turn @ translation(*random.uniform(-200, 100, 2))
+    wanted = (int(random.integers(10, 80)), int(random.integers(10, 60)))
+    steps = max(1, int(1 / (fitting.DECODED_LARGER * factor) + 1e-6))
+    smaller = np.asarray(Image.fromarray(pixels).reduce(steps)).astype(float)
+    places = np.stack(np.meshgrid(*map(np.arange, wanted)), -1).reshape(-1, 2)
+    source = transform(scaling(1 / steps) @ np.linalg.inv(matrix), places)
+    x, y = source.clip(0, np.array(smaller.shape[1::-1]) - 1).T
+    left, top = np.floor(x).astype(int), np.floor(y).astype(int)
+    right, bottom = np.minimum(left + 1, smaller.shape[1] - 1), np.minimum(top + 1, smaller.shape[0] - 1)
+    across, down = (x - left)[:, None], (y - top)[:, None]
+    upper = smaller[top, left] * (1 - across) + smaller[top, right] * across
+    lower = smaller[bottom, left] * (1 - across) + smaller[bottom, right] * across
+    expected = (upper * (1 - down) + lower * down).reshape(wanted[1], wanted[0], 3)
+    assert np.abs(fitting.cut(pixels, matrix, wanted) - expected).max() < 1.01
 
 
 def test_streaming_keeps_the_order_and_names_what_cannot_be_read(tmp_path):

@@ -78,12 +78,26 @@ def cut(pixels: NDArray[np.uint8], matrix: FloatArray, wanted: tuple[int, int]) 
         wanted: (width, height) px of the picture.
     """
     steps = max(1, int(1 / (DECODED_LARGER * geometry.enlargement(matrix)) + 1e-6))
+    pixels, matrix = _around(pixels, matrix, wanted, steps)
     if steps > 1:
         pixels = np.asarray(Image.fromarray(pixels).reduce(steps))
         matrix = matrix @ np.linalg.inv(geometry.scaling(1 / steps))
     source = torch.tensor(pixels).permute(2, 0, 1)[None]
     moved = warp(source, torch.from_numpy(matrix[None, :2]).float(), wanted)[0]
     return moved.round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+
+
+def _around(
+    pixels: NDArray[np.uint8], matrix: FloatArray, wanted: tuple[int, int], steps: int
+) -> tuple[NDArray[np.uint8], FloatArray]:
+    """What a picture needs of a photograph, cut at multiples of so many px, and the matrix from there."""
+    edges = np.array([[x, y] for x in (0, wanted[0] - 1) for y in (0, wanted[1] - 1)], dtype=np.float64)
+    reached = geometry.transform(np.linalg.inv(matrix), edges)
+    size = np.array([pixels.shape[1], pixels.shape[0]])
+    low = np.clip(np.floor(reached.min(0)) - 2 * steps, 0, size - 1).astype(int) // steps * steps
+    high = np.clip(np.ceil(reached.max(0)) + 2 * steps, low + 1, size).astype(int)
+    high = np.minimum(-(-high // steps) * steps, size)
+    return pixels[low[1] : high[1], low[0] : high[0]], matrix @ geometry.translation(*low.tolist())
 
 
 def stream(
