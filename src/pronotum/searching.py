@@ -38,6 +38,8 @@ CROWDED = 0.5
 DOUBT, CLEAR, AROUND = 0.8, 0.5, 45.0
 """Mean confidence below which landmarks are not sure of a direction; what is found as clearly as this share of the
 clearest is then looked at in all directions, so many degrees apart."""
+LIKELY = 2
+"""Of several directions, those in which landmarks are read at full size: the coarse network chooses them."""
 LEAST_SURE = 0.2
 """What is less sure than this share of the surest on its photograph is no specimen."""
 CUT, OVERLAPPED = "cut by the border of the photograph", "overlaps another specimen"
@@ -158,18 +160,37 @@ def _landmarked(
     best: dict[int, Specimen] = {}
     starts = [(at, one.pose) for at, one in enumerate(found)]
     starts += [(at, other) for at, one in enumerate(found) for other in one.others]
-    _try(model, pixels, found, starts, device, best)
+    _try(model, pixels, found, _likeliest(model, pixels, starts, device), device, best)
     clear = CLEAR * max((one.sure for one in found), default=0.0)
-    unsure = [at for at, one in enumerate(found) if one.sure >= clear and best[at].sure < DOUBT * one.sure]
+    unsure = [at for at in best if found[at].sure >= clear and best[at].sure < DOUBT * found[at].sure]
     around = [
         (at, poses.pose(found[at].pose[:2, 2], float(poses.sizes(found[at].pose)), degrees, mirrored=bool(side)))
         for at in unsure
         for side in range(model.config.finder.sides)
         for degrees in np.arange(0.0, 360.0, AROUND)
     ]
-    _try(model, pixels, found, around, device, best)
+    _try(model, pixels, found, _likeliest(model, pixels, around, device), device, best)
     least = LEAST_SURE * max((one.sure for one in best.values()), default=0.0)
     return [best[at] for at in sorted(best) if best[at].sure >= least]
+
+
+def _likeliest(
+    model: FreeModel, pixels: NDArray[np.uint8], starts: Sequence[tuple[int, FloatArray]], device: torch.device
+) -> list[tuple[int, FloatArray]]:
+    """Of these poses (of which specimen, and 3x3) the few of each specimen that the coarse network is surest of."""
+    upright, frame = poses.Upright(model.mean_shape), model.config.frame
+    usable = [(start, upright.from_photograph(start[1], frame)) for start in starts]
+    usable = [(start, matrix) for start, matrix in usable if np.isfinite(matrix).all()]
+    sure = list[float]()
+    for begin in range(0, len(usable), BATCH):
+        cuts = np.stack([fitting.cut(pixels, matrix, frame) for _, matrix in usable[begin : begin + BATCH]])
+        confidence = model.upright.locate_coarse(torch.from_numpy(cuts).permute(0, 3, 1, 2).to(device))[1]
+        sure += confidence.clamp(min=1e-6).log().mean(1).tolist()
+    ranked = sorted(range(len(usable)), key=lambda i: -sure[i])
+    of_each: dict[int, list[int]] = {}
+    for i in ranked:
+        of_each.setdefault(usable[i][0][0], []).append(i)
+    return [usable[i][0] for several in of_each.values() for i in several[:LIKELY]]
 
 
 def _try(

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from pronotum import geometry
-from pronotum.errors import UserError
+from pronotum.errors import UserError, counted
 from pronotum.models.ebnet import Block, EBNet, EBNetConfig, denormalise, layer_table, normalise
 
 PUBLISHED_LAYERS = [  # spec A.4, models 2 and 3, L = 8: name, shape, parameters, multiplications
@@ -222,7 +222,8 @@ def test_the_least_frame_is_just_large_enough(kernels):
     assert left(least - 1) < 1
     config = EBNetConfig(n_landmarks=1, frame=(least, least + 3), blocks=blocks, hidden=4)
     assert on_meta(config)(torch.empty(1, 1, least + 3, least, device="meta")).shape == (1, 2)
-    with pytest.raises(UserError, match=rf"too small for a network of {len(kernels)} blocks.*{least}x{least} px"):
+    said = rf"too small for a network of {counted(len(kernels), 'block')};.*{least}x{least} px"
+    with pytest.raises(UserError, match=said):
         EBNetConfig(n_landmarks=1, frame=(500, least - 1), blocks=blocks)
 
 
