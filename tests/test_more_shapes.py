@@ -10,14 +10,11 @@ from pronotum import crossvalidation, demo, formats, more_shapes, workflows
 from pronotum.errors import UserError
 
 SIZE = (192, 144)
-QUICK = {f"{stage}_{unit}": 8 if unit == "steps" else 1 for stage in ("coarse", "fine") for unit in ("steps", "epochs")}
-SMALL = {
-    "model.coarse_widths": "[8,16,16,16]",
-    "model.coarse_depth": 16,
-    "model.fine_widths": "[8,8,16]",
-    "model.fine_depth": 8,
-}
-OPTIONS = workflows.TrainOptions(device="cpu", overrides={**QUICK, **SMALL})
+
+
+@pytest.fixture
+def options(tiny):
+    return workflows.TrainOptions(device="cpu", overrides=tiny)
 
 
 @pytest.fixture
@@ -32,8 +29,8 @@ def others(tmp_path):
     return [replace(one, image=f"old_{number}.jpg", source=None) for number, one in enumerate(drawn.landmarks)]
 
 
-def save(path, specimens, height=300):
-    formats.save(path, specimens, lambda name: (400, height))
+def save(path, specimens):
+    formats.save(path, specimens, lambda name: (400, 300))
     return path
 
 
@@ -78,11 +75,11 @@ def test_what_is_no_shape_of_these_specimens_is_refused_in_one_line(tmp_path, da
         more_shapes.add(data, [tmp_path / "data" / "landmarks.tps"])
 
 
-def test_a_model_is_taught_the_shapes_and_says_so(tmp_path, data, others):
+def test_a_model_is_taught_the_shapes_and_says_so(tmp_path, data, others, options):
     known, _ = more_shapes.add(data, [save(tmp_path / "old.tps", others)])
     models = {}
     for name, learnt in (("without", data), ("with", known)):
-        workflows.train(learnt, tmp_path / name, OPTIONS)
+        workflows.train(learnt, tmp_path / name, options)
         models[name] = workflows.open_model(tmp_path / name, "cpu")[0]
     assert [models[name].card["data"]["more_shapes"] for name in ("without", "with")] == [0, 20]
     # The shapes of specimens that neither has seen are likelier where more were learnt from.
@@ -101,11 +98,11 @@ def likelihood(prior, points):
     )
 
 
-def test_a_finished_training_goes_on_only_with_the_same_shapes(tmp_path, data, others):
+def test_a_finished_training_goes_on_only_with_the_same_shapes(tmp_path, data, others, options):
     known, _ = more_shapes.add(data, [save(tmp_path / "old.tps", others)])
-    workflows.train(known, tmp_path / "run", OPTIONS)
+    workflows.train(known, tmp_path / "run", options)
     with pytest.raises(UserError, match="data"):
-        workflows.train(data, tmp_path / "run", OPTIONS, resume=True)
+        workflows.train(data, tmp_path / "run", options, resume=True)
 
 
 def test_models_that_learn_from_photographs_only_refuse_them(tmp_path, data, others):
@@ -115,16 +112,16 @@ def test_models_that_learn_from_photographs_only_refuse_them(tmp_path, data, oth
             workflows.train(known, tmp_path / model, workflows.TrainOptions(device="cpu", model=model))
 
 
-def test_every_fold_of_a_cross_validation_knows_them(tmp_path, data, others):
+def test_every_fold_of_a_cross_validation_knows_them(tmp_path, data, others, options):
     known, _ = more_shapes.add(data, [save(tmp_path / "old.tps", others)])
-    crossvalidation.crossvalidate(known, tmp_path / "run", OPTIONS, n_folds=2)
+    crossvalidation.crossvalidate(known, tmp_path / "run", options, n_folds=2)
     for place in (tmp_path / "run", tmp_path / "run" / "folds" / "01"):
         assert workflows.open_model(place, "cpu")[0].card["data"]["more_shapes"] == 20
 
 
-def test_the_command_line_says_how_many_there_are(tmp_path, data, others, command, capsys):
+def test_the_command_line_says_how_many_there_are(tmp_path, data, others, command, capsys, options):
     old = save(tmp_path / "old.tps", [*others, *data.landmarks])
-    overrides = [part for name, value in OPTIONS.overrides.items() for part in ("--set", f"{name}={value}")]
+    overrides = [part for name, value in options.overrides.items() for part in ("--set", f"{name}={value}")]
     asked = ("train", tmp_path / "data", "-o", tmp_path / "run", "--shapes", old, "--device", "cpu", *overrides)
     assert command(*asked) == 0
     assert "20 more shapes; 8 left out, of specimens with photographs" in capsys.readouterr().out
