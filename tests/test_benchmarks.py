@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pronotum import demo
+from pronotum import demo, workflows
 
 pytest.importorskip("dlib", reason="needs dlib-bin")
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -34,3 +34,17 @@ def test_dlib_and_image_processing_on_the_same_folds(tmp_path):
     assert compare(tmp_path, tmp_path / "out", *asked).returncode == 0
     assert kept.stat().st_mtime_ns == before
     assert "| drosophila | dlib-tuned |" in (tmp_path / "out" / "results.md").read_text()
+
+
+def test_the_papers_model_is_pre_trained_without_the_specimens_it_tests(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    paper_model = __import__("paper_model")
+    monkeypatch.setattr(paper_model, "SETTINGS", {"model.frame": [64, 48], "batch": 16, "epochs": 1})
+    for part in paper_model.TOGETHER:
+        demo.draw_beetles(tmp_path / part, part, n=4, seed=0, size=(128, 96))
+    data = workflows.check(tmp_path / "head")
+    test, train = data.subset([1]), data.subset([0, 2, 3])
+    points, training, prediction = paper_model.fine_tuned(tmp_path, tmp_path / "kept", train, test)
+    assert points.shape == (1, 10, 2) and training > 0 and prediction > 0
+    (kept,) = (tmp_path / "kept").iterdir()
+    assert json.loads((kept / "config.json").read_text())["data"]["specimens"] == 9
