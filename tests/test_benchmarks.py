@@ -45,6 +45,7 @@ def test_the_papers_model_is_pre_trained_without_the_specimens_it_tests(tmp_path
     data = workflows.check(tmp_path / "head")
     test, train = data.subset([1]), data.subset([0, 2, 3])
     points, training, prediction = paper_model.fine_tuned(tmp_path, tmp_path / "kept", train, test)
-    assert points.shape == (1, 10, 2) and training > 0 and prediction > 0
+    assert points.shape == (1, 10, 2)
+    assert min(training, prediction) > 0
     (kept,) = (tmp_path / "kept").iterdir()
     assert json.loads((kept / "config.json").read_text())["data"]["specimens"] == 9

@@ -8,7 +8,7 @@ import pytest
 
 from pronotum import demo, doctor, formats, geometry, landmarks, workflows
 from pronotum.data import Dataset, open_data
-from pronotum.doctor import Change, misread
+from pronotum.doctor import Change, likeness, misread
 from pronotum.doctor.readings import READINGS
 from pronotum.runs import Run
 
@@ -29,7 +29,7 @@ STEPS = {"coarse_steps": 2, "fine_steps": 2, "coarse_epochs": 1, "fine_epochs": 
 def looked(data: Dataset, most: int = 20):
     """Coordinates (N, K, 2) and small pictures of some specimens."""
     data = data.subset(range(min(len(data), most)))
-    return data.points, [misread.glance(data, i) for i in range(len(data))]
+    return data.points, [likeness.glance(data, i) for i in range(len(data))]
 
 
 def spoilt(points, seen, name):
@@ -60,6 +60,20 @@ def test_each_way_to_misread_a_file_is_found(drawn, name):
     assert found.as_given < misread.WORSE * found.likeness
 
 
+@pytest.mark.parametrize("name", ["flip y", "turn 90", "times 0.5"])
+@pytest.mark.parametrize("misread_ones", [(1, 6), (0, 1, 2, 3, 5, 8, 9, 10)])
+def test_records_that_are_read_another_way_than_the_others_are_found(drawn, name, misread_ones):
+    points, seen = drawn
+    rows = list(misread_ones)
+    mixed = np.array(points)
+    mixed[rows] = spoilt(points, seen, name)[rows]
+    found = misread.judge(mixed, seen)
+    assert found is not None
+    assert found.reading == name
+    assert found.records == misread_ones
+    assert found.as_given < misread.MUCH_WORSE * found.likeness
+
+
 @pytest.mark.parametrize("folder", SETS)
 def test_on_real_photographs(shared_data, folder):
     points, seen = looked(open_data(shared_data / folder))
@@ -68,6 +82,16 @@ def test_on_real_photographs(shared_data, folder):
         found = misread.judge(spoilt(points, seen, name), seen)
         assert found is not None
         assert found.reading == name
+        assert found.records is None
+        half = np.where(np.arange(len(points))[:, None, None] % 2, points, spoilt(points, seen, name))
+        assert misread.judge(half, seen).records == tuple(range(0, len(points), 2))
+
+
+def test_one_record_alone_is_not_called_a_part_of_the_file(drawn):
+    points, seen = drawn
+    points = np.array(points)
+    points[3] = spoilt(points, seen, "flip y")[3]
+    assert misread.judge(points, seen) is None
 
 
 def test_too_few_specimens_or_landmarks_say_nothing(drawn):
@@ -92,11 +116,11 @@ def test_what_all_photographs_have_in_the_same_place_is_no_evidence():
     seen, points = [], []
     for _ in range(10):
         pixels = np.concatenate([random.normal(128, 40, (120, 200)), bar]).clip(0, 255).astype(np.uint8)
-        seen.append(misread.Seen(pixels, np.eye(3), (200, 240)))
+        seen.append(likeness.Seen(pixels, np.eye(3), (200, 240)))
         points.append([[40, 40], [150, 50], [160, 90], [50, 80]] + random.normal(0, 0.3, (4, 2)))
     points = np.array(points)
     upside_down = misread.reread(points, seen, "flip y")
-    assert misread.likenesses(upside_down, seen).min() > misread.likenesses(points, seen).max()
+    assert likeness.likenesses(upside_down, seen).min() > likeness.likenesses(points, seen).max()
     assert misread.judge(points, seen) is None
 
 
@@ -151,6 +175,34 @@ def test_check_says_it_and_the_doctor_mends_it(command, upside_down, tmp_path, c
     assert mended == pytest.approx(truth, abs=1e-4)
     assert command("check", "fixed.tps", "--photographs", folder) == 0
     assert "read the wrong way" not in capsys.readouterr().out
+
+
+def test_a_file_made_of_two_is_mended_in_part(command, tmp_path, capsys, monkeypatch):
+    """More records than are looked at in a hurry; every third of another program that counts y from the top."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "data"
+    data = demo.draw_beetles(folder, "mandible_left", n=36, seed=3, size=(160, 120))
+    wrong = [
+        one if i % 3 else one.with_points(geometry.flip_y(one.points, 120)) for i, one in enumerate(data.landmarks)
+    ]
+    formats.save(folder / "landmarks.tps", wrong, lambda name: (160, 120))
+    looked_at = {i for i in np.linspace(0, 35, 30).round().astype(int) if i % 3 == 0}
+    assert command("check", folder) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "read the wrong way" in line]
+    assert line.startswith("WARNING: a part of the landmark file seems to be read the wrong way: ")
+    assert (
+        f"of {len(looked_at)} of 30 specimens looks like that of the others only with y counted from the other edge"
+        in line
+    )
+    assert command("doctor", folder) == 0
+    said = capsys.readouterr().out
+    assert "1. some records: read another way than the others" in said
+    assert "12 of 36 specimens" in said
+    assert "mandible_left_001.jpg (ID=1)" in said
+    assert command("fix", folder, "--findings", "doctor/findings.json", "--apply", 1, "-o", "fixed.tps") == 0
+    assert capsys.readouterr().out.endswith(": flip y\nwritten: fixed.tps\n")
+    mended = np.stack([one.points for one in formats.load(tmp_path / "fixed.tps", lambda name: (160, 120))])
+    assert mended == pytest.approx(data.points, abs=1e-4)
 
 
 def test_photographs_elsewhere_stand_in_the_commands(command, upside_down, tmp_path, capsys, monkeypatch):

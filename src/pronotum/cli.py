@@ -88,7 +88,7 @@ def check(
 ) -> None:
     """Say what is there and what is wrong, and draw the landmarks on the photographs.
 
-    Up to 30 photographs are looked at for signs that the whole file was read the wrong way.
+    Up to 30 photographs are looked at for signs that the file, or a part of it, was read the wrong way.
 
     Example: pronotum check wings/
     """

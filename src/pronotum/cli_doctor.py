@@ -23,7 +23,7 @@ def doctor(
 ) -> None:
     """Look for label errors: mirrored, swapped, shifted, flipped, mis-scaled, misplaced, duplicated, wrong picture.
 
-    A whole file that was read the wrong way (y from the other edge, x and y exchanged) comes first.
+    A whole file, or a part of it, that was read the wrong way (y from the other edge, x and y exchanged) comes first.
     Writes findings.csv, findings.json and findings.png, worst first, each with the command that would mend it. Nothing
     is changed. With --run also landmarks far from their out-of-fold predictions.
 
@@ -42,7 +42,7 @@ def doctor(
     else:
         typer.echo(f"{counted(len(found.findings), 'finding')} in {counted(len(found.patient.names), 'record')}")
         for number, one in enumerate(found.findings[:SHOWN], start=1):
-            whose = "" if one.change and one.change.everywhere else f"{one.name}: "
+            whose = "" if one.change and one.change.of_file else f"{one.name}: "
             typer.echo(f"{number:3d}. {whose}{KINDS[one.kind]} ({one.evidence})")
         if len(found.findings) > SHOWN:
             typer.echo(f"     and {len(found.findings) - SHOWN} more")

@@ -19,7 +19,7 @@ from pronotum.data import Catalogue, Problem, landmark_files, open_data
 from pronotum.doctor import KINDS, Change, Finding, Patient, misread
 from pronotum.doctor.photographs import SIDE
 from pronotum.doctor.surroundings import describe as look_around
-from pronotum.errors import UserError, counted
+from pronotum.errors import UserError, counted, few
 from pronotum.files import replacing, write_text
 from pronotum.geometry import PAPER_FRAME
 from pronotum.landmarks import FloatArray, Landmarks
@@ -225,13 +225,17 @@ def fix(
     specimens: list[Landmarks | None] = list(kind.read(sources[0], catalogue.dimensions))
     done = []
     for number, name, change in _chosen(findings, numbers):
-        at = [i for i, one in enumerate(specimens) if one is not None and (change.everywhere or one.name == name)]
-        if len(at) != 1 and not change.everywhere:
-            found = f"{counted(len(at), 'record')} '{name}'"
-            raise UserError(sources[0], found=found, expected="one, as when it was examined", remedy="examine it again")
+        meant = set(change.records) or {name}
+        at = [i for i, one in enumerate(specimens) if one is not None and (change.everywhere or one.name in meant)]
+        if len(at) != len(meant) and not change.everywhere:
+            found = f"{counted(len(at), 'record')} '{name}'" if len(meant) == 1 else f"{len(at)} of the records"
+            raise UserError(
+                sources[0], found=found, expected=f"{len(meant)}, as when it was examined", remedy="examine it again"
+            )
         for i in at:
             specimens[i] = _mended(specimens[i], change, catalogue, f"{findings}: finding {number}")
-        done.append(("all records" if change.everywhere else name, change.what))
+        whose = "all records" if change.everywhere else few(change.records) if change.records else name
+        done.append((whose, change.what))
     kept = [one for one in specimens if one is not None]
     formats.save(out, kept, catalogue.dimensions, name=kind.name if kind.suffix(out) else None)
     return done

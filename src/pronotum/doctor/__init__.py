@@ -77,7 +77,7 @@ def mend(specimen: Landmarks, change: Change, size: tuple[int, int] | None) -> L
         ValueError: a change that is not known, or does not fit the record.
     """
     points = np.array(specimen.points)
-    if change.everywhere:
+    if change.of_file:
         return _reread(specimen, change.what, size)
     if change.what == "remove":
         return None

@@ -7,6 +7,7 @@ from typing import Any
 
 KINDS = {
     "misread": "all records: the file was read the wrong way",
+    "misread in part": "some records: read another way than the others",
     "mirrored": "mirrored digitisation",
     "y flipped": "y axis flipped",
     "swapped": "two landmarks swapped",
@@ -30,11 +31,12 @@ class Change:
     Attributes:
         what: ``permute`` (landmark k becomes the one that was at order[k]), ``flip x``, ``flip y`` (within the
             photograph, or about the configuration's own centre where its size is unknown), ``scale`` (times the
-            factor), ``missing`` (these landmarks), ``remove`` (the record). One of all records: see `everywhere`.
+            factor), ``missing`` (these landmarks), ``remove`` (the record). One of several: see below.
         order: for ``permute``, 0-based.
         landmarks: for ``missing``, 0-based.
         factor: for ``scale``.
         everywhere: whether it is one of all records of the file; `what` is then the name of one of `READINGS`.
+        records: names of the records it is one of, where it is one of several; `what` likewise.
     """
 
     what: str
@@ -42,13 +44,20 @@ class Change:
     landmarks: tuple[int, ...] = ()
     factor: float = 1.0
     everywhere: bool = False
+    records: tuple[str, ...] = ()
+
+    @property
+    def of_file(self) -> bool:
+        """Whether it is about how the file is read, not about one record."""
+        return self.everywhere or bool(self.records)
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Change:
         """Back from values of a JSON file; raises KeyError, TypeError or ValueError where it is something else."""
         order, landmarks = (tuple(int(k) for k in plain[name]) for name in ("order", "landmarks"))
         everywhere = bool(plain.get("everywhere", False))
-        return cls(str(plain["what"]), order, landmarks, float(plain["factor"]), everywhere)
+        records = tuple(map(str, plain.get("records", ())))
+        return cls(str(plain["what"]), order, landmarks, float(plain["factor"]), everywhere, records)
 
 
 @dataclass(frozen=True)

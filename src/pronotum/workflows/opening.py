@@ -40,7 +40,7 @@ def check(
 
 
 def look(data: Dataset) -> Dataset:
-    """The data, with a warning where its photographs say that the landmark file was read the wrong way.
+    """The data, with a warning where its photographs say that it, or many of its records, was read wrongly.
 
     Some of the photographs are opened (`doctor.misread`). A training on the data notes its warnings, reports show them.
     """
