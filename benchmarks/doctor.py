@@ -8,8 +8,8 @@ planted sets, those about the planted record; what the doctor says of the set as
 shells) is left out of both.
 
 Whole files: all records of 5 to 30 specimens, drawn anew for each seed, misread alike; parts of files: 20 to 80 % of
-them. Found: said with the right reading, and of exactly the records that it is. The row of files that are right counts
-false alarms.
+them. Found: said with the right reading, and of exactly the records that it is. Rows of files that
+are right, also with specimens of two sides or laid the other way round, count false alarms.
 """
 
 from __future__ import annotations
@@ -194,6 +194,13 @@ PLANTS: dict[str, tuple[str, Plant]] = {
 TURNS = ("flip y", "flip x", "turn 180", "exchange, y up", "exchange", "turn 90, y up")
 WHOLE = ("", *TURNS, "times 2, y up", "times 0.5")
 """Readings that would put planted whole files right; "" = nothing is planted."""
+REALLY = {"flip x": (1,), "flip y": (0,), "turn 180": (0, 1)}
+"""Ways in which specimens lie, as left and right sides, with the axes of the picture that are turned about."""
+
+
+def turned(seen: likeness.Seen, way: str) -> likeness.Seen:
+    """A photograph of a specimen that lies another way."""
+    return replace(seen, pixels=np.ascontiguousarray(np.flip(seen.pixels, REALLY[way])))
 
 
 def main() -> None:
@@ -218,32 +225,40 @@ def whole_files(sets: list[Dataset], seeds: int, limit: int) -> None:
     thinner = [data.subset(np.unique(np.linspace(0, len(data) - 1, limit).round().astype(int))) for data in sets]
     seen = [[likeness.glance(data, i) for i in range(len(data))] for data in thinner]
     print(HEAD)
-    for plant, share in [(plant, share) for share in ("whole", "part") for plant in WHOLE if plant or share == "whole"]:
+    rows = [(plant, "whole") for plant in WHOLE] + [(plant, "part") for plant in WHOLE if plant]
+    for plant, share in rows + [(plant, "really") for plant in REALLY]:
         by_set, said = [], 0
         for number, (data, pictures) in enumerate(zip(thinner, seen, strict=True)):
             here = 0
             for seed in range(seeds):
                 random = np.random.default_rng([seed, number])
-                n = int(random.integers(5, min(30, len(data)) + 1))
+                n = int(random.integers(5 if share == "whole" else 6, min(30, len(data)) + 1))
                 chosen = np.sort(random.choice(len(data), n, replace=False))
                 looked = [pictures[i] for i in chosen]
                 points = data.points[chosen]
                 planted_at = np.arange(n)
-                if share == "part":
-                    m = max(2, round(n * random.uniform(0.2, 0.8)))
+                if share != "whole":
+                    m = max(3, round(n * random.uniform(0.2, 0.8)))
                     planted_at = np.sort(random.choice(n, m, replace=False))
                 if plant:
                     wrong = [np.linalg.inv(READINGS[plant].matrix(*looked[i].size)) for i in planted_at]
                     points[planted_at] = geometry.transform(np.stack(wrong), points[planted_at])
+                if share == "really":
+                    looked = [turned(one, plant) if i in planted_at else one for i, one in enumerate(looked)]
                 found = misread.judge(points, looked)
                 expected = None if share == "whole" else tuple(planted_at)
                 here += found is not None and found.reading == plant and found.records == expected
                 said += found is not None
             by_set.append(here)
         right, planted = sum(by_set), seeds * len(sets)
-        title = f"{share} of a file misread: {plant}" if plant else "whole file, nothing planted"
-        rates = f"{right / planted:.3f} | {right / max(said, 1):.3f}" if plant else f" | {said} false alarms"
-        print(f"| {title} | {planted if plant else 0} | {right} | {rates} | {by_set} |", flush=True)
+        wrong_file = plant and share != "really"
+        title = (
+            f"{share} of a file misread: {plant}"
+            if wrong_file
+            else f"nothing misread {plant and 'in a file with photographs that really are so:'} {plant}"
+        )
+        rates = f"{right / planted:.3f} | {right / max(said, 1):.3f}" if wrong_file else f" | {said} false alarms"
+        print(f"| {title.strip()} | {planted if wrong_file else 0} | {right} | {rates} | {by_set} |", flush=True)
 
 
 def single_records(asked: argparse.Namespace) -> None:

@@ -85,6 +85,9 @@ def reproduce(
     only = tuple(parts.split(",")) if parts else ()
     with engine(workers, cluster) as where, progress("training", quiet=False) as (on_share, _):
         subject = protocol.Reproduction(folder, out, chosen, only, typer.echo, on_share, where, form)
+        for name, data in subject.parts.items():
+            for warning in workflows.look(data).warnings:
+                typer.echo(f"WARNING: {name}: {warning}", err=True)
         made = subject.execute()
     paper_results.write(subject, made)
     for part in made.values():

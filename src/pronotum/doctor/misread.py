@@ -36,8 +36,8 @@ MOST_BETTER, CHANCE = 0.85, 0.05
 """Share of specimens in which the other reading must be better; and how probable so many may be by chance."""
 EXCHANGES = 3
 """Other specimens whose landmarks are tried on each photograph."""
-LEAST_APART = 2
-"""Records that are read another way than the rest, at least; one alone may be by chance."""
+LEAST_APART = 3
+"""Records that are read another way than the rest, at least; two may be alike by chance."""
 MUCH_WORSE = 0.5
 """Share of their likeness that these may have as they are; and the rest, if read like them. Of real sets: 0.36."""
 FIRST, STARTS, ROUNDS = 16, 3, 4
@@ -157,7 +157,11 @@ def _all_misread(points: FloatArray, seen: Sequence[Seen]) -> Misread | None:
 
 
 def _part_misread(points: FloatArray, seen: Sequence[Seen]) -> Misread | None:
-    """Some specimens must be like the others under another reading only, and these under the file's own only."""
+    """Some specimens must be like the others under another reading only, and these under the file's own only.
+
+    Nor may they be as much like each other as they are: then they are specimens of the other side, or lie the other way
+    round, and are read rightly.
+    """
     first = _evenly(len(points), FIRST)
     points_of_first, seen_first = points[first], [seen[i] for i in first]
     tried = {name: _divide(points_of_first, reread(points_of_first, seen_first, name), seen_first) for name in READINGS}
@@ -173,6 +177,9 @@ def _part_misread(points: FloatArray, seen: Sequence[Seen]) -> Misread | None:
     if found.given[apart].mean() > MUCH_WORSE * found.other[apart].mean():
         return None
     if found.other[rest].mean() > MUCH_WORSE * found.given[rest].mean():
+        return None
+    among_themselves = likenesses(points[apart], [one for one, own in zip(seen, apart, strict=True) if own])
+    if among_themselves.mean() > WORSE * found.other[apart].mean():
         return None
     chosen = np.where(apart[:, None, None], other, points)
     if not _about_specimens(np.where(apart, found.other, found.given), chosen, seen):
