@@ -159,7 +159,7 @@ def _all_misread(points: FloatArray, seen: Sequence[Seen]) -> Misread | None:
 def _part_misread(points: FloatArray, seen: Sequence[Seen]) -> Misread | None:
     """Some specimens must be like the others under another reading only, and these under the file's own only.
 
-    Nor may they be as much like each other as they are: then they are specimens of the other side, or lie the other way
+    Nor may they be more like each other as they are: then they are specimens of the other side, or lie the other way
     round, and are read rightly.
     """
     first = _evenly(len(points), FIRST)
@@ -179,7 +179,7 @@ def _part_misread(points: FloatArray, seen: Sequence[Seen]) -> Misread | None:
     if found.other[rest].mean() > MUCH_WORSE * found.given[rest].mean():
         return None
     among_themselves = likenesses(points[apart], [one for one, own in zip(seen, apart, strict=True) if own])
-    if among_themselves.mean() > WORSE * found.other[apart].mean():
+    if among_themselves.mean() > found.other[apart].mean():
         return None
     chosen = np.where(apart[:, None, None], other, points)
     if not _about_specimens(np.where(apart, found.other, found.given), chosen, seen):
