@@ -7,9 +7,8 @@ goes on where it was. Writes OUT/results.json and OUT/results.md, with what earl
 are of this machine and its neighbours; the ratios are to dlib-tuned on the same folds, in the same run.
 
 dlib is given the true box of every specimen, which in use its detector has to find. The paper's model 3 (`ebnet3`) has
-frames of 64x48 px and 100 epochs (`paper_model.py`), and five folds where others leave out one specimen at a time. The
-authors' networks were trained on 260 specimens each; theirs are the published coordinates of the same specimens, at
-256x192.
+frames of 64x48 px and 100 epochs (`paper_model.py`). The authors' networks were trained on 260 specimens each; theirs
+are the published coordinates of the same specimens, at 256x192.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,19 +57,15 @@ class Collection:
     folds: int
     part: str = ""
 
-    def divide(self, root: Path, data: Dataset, seed: int, method: str) -> list[NDArray[np.intp]]:
+    def divide(self, root: Path, data: Dataset, seed: int) -> list[NDArray[np.intp]]:
         """Positions of the test specimens of each fold."""
         if self.folds >= 0:
-            one_by_one = FOLDS_OF_THE_SLOW if method.startswith(SLOW) else len(set(data.groups))
-            return grouped_folds(data.groups, self.folds or one_by_one, seed)
+            return grouped_folds(data.groups, self.folds or len(set(data.groups)), seed)
         lines = (root / self.folder / "authors_split.txt").read_text().splitlines()
         test = {line.split(" ", 1)[1] for line in lines if line.startswith("test ")}
         return [np.array([i for i, path in enumerate(data.photographs) if path.name in test], dtype=np.intp)]
 
 
-SLOW = "ebnet3"
-"""How the names of methods begin that take too long to leave out one specimen at a time."""
-FOLDS_OF_THE_SLOW = 5
 FINE_TUNED = "ebnet3, fine-tuned"
 PARTS = "beetle-figures-256"
 """Folder of the parts that it is pre-trained on."""
@@ -201,11 +196,13 @@ def measure(data: Dataset, test: NDArray[np.intp], points: FloatArray, scales: S
     return found
 
 
-def run_set(name: str, asked: argparse.Namespace) -> dict[str, Any]:
-    """All methods on one collection."""
+def run_set(name: str, title: str, asked: argparse.Namespace) -> dict[str, Any]:
+    """All methods on one collection, whose folds are kept under a title."""
     collection, shared = COLLECTIONS[name], asked.shared
+    if asked.folds:
+        collection = replace(collection, folds=asked.folds)
     data = workflows.check(shared / collection.folder)
-    folds = collection.divide(shared, data, asked.seed, "")[: asked.run]
+    folds = collection.divide(shared, data, asked.seed)[: asked.run]
     scales = Scales.of(data.points, list(data.sizes), [None] * len(data))
     test = np.concatenate(folds)
     everything = np.arange(len(data))
@@ -224,8 +221,6 @@ def run_set(name: str, asked: argparse.Namespace) -> dict[str, Any]:
         if method == FINE_TUNED and not collection.folder.startswith(PARTS):
             raise SystemExit(f"{name}: {method} is defined for {PARTS} only")
         answers = []
-        folds = collection.divide(shared, data, asked.seed, method)[: asked.run]
-        tested = np.concatenate(folds)
         known = data
         if method.endswith(WITH_SHAPES):
             coordinates = shared / "beetle-founding-coordinates" / f"{collection.part}_manual.tps"
@@ -235,7 +230,7 @@ def run_set(name: str, asked: argparse.Namespace) -> dict[str, Any]:
                 flush=True,
             )
         for number, fold in enumerate(folds):
-            kept = asked.out / name / method.replace(",", "").replace(" ", "-") / f"{number}.npz"
+            kept = asked.out / title / method.replace(",", "").replace(" ", "-") / f"{number}.npz"
             if not kept.exists():
                 answer = methods(shared, asked.out)[method](
                     known.subset(np.setdiff1d(everything, fold)), data.subset(fold)
@@ -244,14 +239,14 @@ def run_set(name: str, asked: argparse.Namespace) -> dict[str, Any]:
                     np.savez(file, points=answer.points, seconds=[answer.training, answer.prediction], test=fold)
             stored = np.load(kept)
             if not np.array_equal(stored["test"], fold):
-                raise SystemExit(f"{kept}: other test specimens; delete {asked.out / name}")
+                raise SystemExit(f"{kept}: other test specimens; delete {asked.out / title}")
             answers.append(Answer(stored["points"], *map(float, stored["seconds"])))
             print(f"{name}, {method}: {number + 1} of {len(folds)}", flush=True)
         result[method] = {
-            **measure(data, tested, np.concatenate([answer.points for answer in answers]), scales),
+            **measure(data, test, np.concatenate([answer.points for answer in answers]), scales),
             "trained on": len(data) - len(folds[0]),
             "training_seconds": sum(answer.training for answer in answers) / len(folds),
-            "prediction_seconds": sum(answer.prediction for answer in answers) / len(tested),
+            "prediction_seconds": sum(answer.prediction for answer in answers) / len(test),
         }
     return result
 
@@ -310,6 +305,7 @@ def main() -> None:
         "--methods", nargs="+", choices=methods(Path(), Path()), default=["fast", "standard", "dlib", "dlib-tuned"]
     )
     parser.add_argument("--run", type=int, help="only so many folds of each set")
+    parser.add_argument("--folds", type=int, help="instead of those of each set; kept apart from them")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2, help="of every method")
     asked = parser.parse_args()
@@ -318,7 +314,8 @@ def main() -> None:
     written = asked.out / "results.json"
     found = json.loads(written.read_text())["sets"] if written.exists() else {}
     for name in asked.sets:
-        found[name] = {**found.get(name, {}), **run_set(name, asked)}
+        title = f"{name}-{asked.folds}-fold" if asked.folds else name
+        found[title] = {**found.get(title, {}), **run_set(name, title, asked)}
         write_text(written, json.dumps({"machine": machine, "sets": found}, indent=1) + "\n")
     write_text(asked.out / "results.md", as_table(found))
     print(as_table(found))
