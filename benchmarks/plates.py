@@ -7,7 +7,8 @@ model on photographs as they are (`heatmap`), and by dlib's detector and shape p
 Every test photograph is turned by any angle, resized 0.5 to 2 times and laid with others on a larger ground of the
 colour of their borders, so that none covers another; 1 to 12 of them, or as many as asked for. With --mirrored every
 second one is mirrored, and the model is trained with --mirror on photographs as they are. Errors are in px of the
-256x192 frame of the upright photograph each comes from, so that they compare with those on upright photographs.
+256x192 frame of the upright photograph each comes from, so that they compare with those on upright photographs: as they
+are, and as laid, with 640 px along the longer side.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from pronotum import geometry, images, inference, workflows
+from pronotum import formats, geometry, images, inference, workflows
 from pronotum.data import Dataset
 from pronotum.evaluation.folds import grouped_folds
-from pronotum.landmarks import FloatArray
+from pronotum.landmarks import FloatArray, Landmarks
 from pronotum.morphometrics.superimposition import centroid_size
 
 MOST = 12
@@ -191,6 +192,20 @@ def of_dlib(train: Dataset, plates: list[Plate]) -> dict[str, Any]:
     return {**summed(pairs, plates, seconds), "training seconds": round(training)}
 
 
+def as_laid(data: Dataset, folder: Path) -> Dataset:
+    """The upright photographs at the size from which plates are laid."""
+    folder.mkdir(parents=True, exist_ok=True)
+    copies, sizes = [], {}
+    for at, one in enumerate(data.landmarks):
+        pixels, matrix = images.read_scaled(data.photographs[at], WORKING / max(data.sizes[at]))
+        name = f"{at}.png"
+        Image.fromarray(pixels).save(folder / name, compress_level=1)
+        sizes[name] = (pixels.shape[1], pixels.shape[0])
+        copies.append(Landmarks(geometry.transform(matrix, one.points), image=name, id=str(at)))
+    formats.save(folder / "landmarks.tps", copies, sizes)
+    return workflows.check(folder)
+
+
 def upright_error(run: Path, test: Dataset) -> float:
     """Mean error of a model on the upright photographs as they are, px of 256x192."""
     return workflows.evaluate(run, test, device="cpu").mean_error("px_256x192")
@@ -233,6 +248,8 @@ def main() -> None:
             done = workflows.train(train, run, options, resume=(run / "config.json").exists())
             print(f"{kind}: trained in {done.seconds:.0f} s", flush=True)
         result[f"{kind}, upright photographs"] = round(upright_error(run, test), 3)
+    small = as_laid(test, asked.out / "upright")
+    result["free, upright photographs as laid"] = round(upright_error(asked.out / "free", small), 3)
     result["free, plates"] = of_model(asked.out / "free", plates, folder)
     if asked.dlib:
         result["dlib's detector and predictor, plates"] = of_dlib(train, plates)
