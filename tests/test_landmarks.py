@@ -57,3 +57,9 @@ def test_user_errors_are_one_line_with_place_and_remedy():
     error = UserError("a.tps:3", found="'x'", expected="a number", remedy="correct it")
     assert str(error) == "a.tps:3: 'x'; expected a number; correct it"
     assert did_you_mean("standart", ["fast", "standard"]) == "did you mean 'standard'?"
+
+
+def test_user_errors_stay_one_line_whatever_a_file_says():
+    error = UserError("a.zip: b\r\n.roi\x1b[2J", found="found\u2028c", expected="a\tname", remedy="mend\x00it")
+    assert str(error) == "a.zip: b\\r\\n.roi\\x1b[2J: found\\u2028c; expected a\\tname; mend\\x00it"
+    assert str(UserError("grün.tps", found="Käfer 'ﬁ'")) == "grün.tps: Käfer 'ﬁ'"

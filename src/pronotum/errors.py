@@ -9,11 +9,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+_CONTROLS = frozenset(map(chr, [*range(32), 127, *range(128, 160), 0x2028, 0x2029]))
+"""What ends a line or makes a terminal do something."""
+
 
 class UserError(Exception):
     """A mistake in the user's data or command, with its place and its remedy.
 
-    The command line prints it as one line and exits with code 2.
+    The command line prints it as one line and exits with code 2; what would break the line, as a name inside a broken
+    archive may, is written as its escape.
 
     Args:
         where: a file, ``file:line``, a folder, an option or a specimen.
@@ -23,13 +27,18 @@ class UserError(Exception):
     """
 
     def __init__(self, where: object, *, found: str, expected: str = "", remedy: str = "") -> None:
-        self.where, self.found, self.expected, self.remedy = str(where), found, expected, remedy
-        expectation = f"expected {expected}" if expected else ""
-        super().__init__(f"{self.where}: " + "; ".join(part for part in (found, expectation, remedy) if part))
+        self.where, self.found, self.expected, self.remedy = map(_in_a_line, (str(where), found, expected, remedy))
+        expectation = f"expected {self.expected}" if expected else ""
+        said = "; ".join(part for part in (self.found, expectation, self.remedy) if part)
+        super().__init__(f"{self.where}: {said}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions are else rebuilt from their text alone, which does not make one: another process has to hear it.
         return _rebuilt, (type(self), str(self), self.__dict__)
+
+
+def _in_a_line(text: str) -> str:
+    return "".join(c.encode("unicode_escape").decode() if c in _CONTROLS else c for c in text)
 
 
 def _rebuilt(kind: type[UserError], text: str, known: dict[str, Any]) -> UserError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,14 @@ def test_damaged_landmark_files(name, note, tmp_path):
             said = str(error)
         assert "\n" not in said
     note(CASES, "damaged landmark files opened")
+
+
+@pytest.mark.finding("A name of several lines inside a damaged archive made an error of several lines.")
+def test_a_name_in_an_archive_cannot_break_the_line(tmp_path):
+    path = tmp_path / "several.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a\nb.txt", b"no regions of interest")
+    with pytest.raises(UserError) as caught:
+        formats.named("imagej-roi").read(path, lambda image: SIZE)
+    assert "\n" not in str(caught.value)
+    assert "a\\nb.txt" in str(caught.value)
