@@ -218,6 +218,17 @@ def test_hostile_checkpoints_are_refused(note, tmp_path):
     note(len(made), "damaged or hostile checkpoints resumed from")
 
 
+@pytest.mark.finding("A checkpoint in which a bit in the name of its checksum had changed was resumed from unchecked.")
+def test_a_checkpoint_without_checksum_is_refused(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    training.fit(stages(), seed=0, checkpoint=path)
+    name = b'"sha256"'
+    assert path.read_bytes().count(name) == 1
+    path.write_bytes(path.read_bytes().replace(name, b'"sha252"'))
+    with pytest.raises(UserError, match="no checksum"):
+        training.fit(stages(), seed=0, checkpoint=path, resume=True)
+
+
 def test_models_of_before_there_were_checksums_are_still_read(whole, tmp_path):
     header, data = parts(whole)
     del header["__metadata__"][weights.CHECKSUM]

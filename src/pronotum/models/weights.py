@@ -34,8 +34,12 @@ def save(path: Path, tensors: Mapping[str, Tensor], said: Mapping[str, str]) -> 
     write_bytes(path, safetensors.torch.save(own, {**said, CHECKSUM: _checksum(own, said)}))
 
 
-def load(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """What is said in a file, and its tensors. Files of before there were checksums are taken as they are.
+def load(path: Path, *, unchecked: bool = False) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """What is said in a file, and its tensors.
+
+    Args:
+        path: of the file.
+        unchecked: whether one without a checksum, of before there were any, is taken as it is.
 
     Raises:
         Damaged: no such file, another one, or not as it was written. Nothing in it is executed.
@@ -53,6 +57,8 @@ def load(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     except (safetensors.SafetensorError, KeyError, ValueError, RuntimeError, RecursionError) as error:
         raise Damaged(str(error)) from None
     written = said.pop(CHECKSUM, None)
+    if written is None and not unchecked:
+        raise Damaged("it has no checksum")
     if written is not None and written != _checksum(tensors, said):
         raise Damaged("its checksum is another: it was changed or damaged after it was written")
     return said, tensors
