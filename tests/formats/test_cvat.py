@@ -248,6 +248,6 @@ def test_what_is_written_has_all_that_cvat_asks_for(tmp_path: Path) -> None:
 
 
 def test_a_name_that_xml_cannot_hold_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"^photograph a\n\.jpg: 'a\\n\.jpg', which XML cannot hold"):
+    with pytest.raises(UserError, match=r"^photograph a\\n\.jpg: 'a\\n\.jpg', which XML cannot hold"):
         cvat.save(tmp_path / "x.xml", (Landmarks([[1, 2]], "a\n.jpg"),))
     assert not list(tmp_path.iterdir())

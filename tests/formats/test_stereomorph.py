@@ -183,7 +183,7 @@ def test_a_curve_is_computed_to_a_bounded_number_of_points(tmp_path: Path) -> No
         (shapes(landmarks(" \t1\t2")), ":2: landmarks without name"),
         (shapes(landmarks("a\t1\t2"), landmarks("a\t1\t2")), r":5: <landmarks\.pixel> for the second time"),
         (shapes("<a type=list>", "</b>", "</a>"), ":3: '</b>'; expected </a>, the end of line 2"),
-        (shapes("<curves.pixel type=list>", "1\t2", "</curves.pixel>"), r":3: '1\t2' in curves\.pixel"),
+        (shapes("<curves.pixel type=list>", "1\t2", "</curves.pixel>"), r":3: '1\\t2' in curves\.pixel"),
         (
             shapes("<curves.control type=list>", curve("1\t2\n" * 3 + "1\t2"), "</curves.control>"),
             ":3: 4 control points",
