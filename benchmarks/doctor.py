@@ -253,12 +253,10 @@ def whole_files(sets: list[Dataset], seeds: int, limit: int) -> None:
         right, planted = sum(by_set), seeds * len(sets)
         wrong_file = plant and share != "really"
         title = (
-            f"{share} of a file misread: {plant}"
-            if wrong_file
-            else f"nothing misread {plant and 'in a file with photographs that really are so:'} {plant}"
+            f"{share} of a file misread: {plant}" if wrong_file else f"nothing misread; really so: {plant or 'none'}"
         )
         rates = f"{right / planted:.3f} | {right / max(said, 1):.3f}" if wrong_file else f" | {said} false alarms"
-        print(f"| {title.strip()} | {planted if wrong_file else 0} | {right} | {rates} | {by_set} |", flush=True)
+        print(f"| {title} | {planted if wrong_file else 0} | {right} | {rates} | {by_set} |", flush=True)
 
 
 def single_records(asked: argparse.Namespace) -> None:

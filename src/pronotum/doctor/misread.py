@@ -208,9 +208,9 @@ class _Division:
 
 def _divide(points: FloatArray, other: FloatArray, seen: Sequence[Seen]) -> _Division:
     """The division under which specimens are most alike, from several beginnings."""
-    n = len(points)
-    begun = {np.zeros(n, dtype=bool).tobytes(): np.zeros(n, dtype=bool)}
-    for start in map(int, _evenly(n, STARTS)):
+    none_apart = np.zeros(len(points), dtype=bool)
+    begun = {none_apart.tobytes(): none_apart}
+    for start in map(int, _evenly(len(points), STARTS)):
         for way in (points, other):
             frame = frame_of(way[start][None])
             usual = around(way[start][None], [seen[start]], frame)
