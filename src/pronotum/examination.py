@@ -177,7 +177,8 @@ def _tiles(found: Examined) -> Iterator[tuple[str, Image.Image]]:
             mended = doctor.mend(Landmarks(points), one.change, size)
             changed = None if mended is None else mended.points
         tile = overlays.overlay(photograph, points, manual=changed, width=480)
-        yield f"{number}. {one.name}: {KINDS[one.kind]}", tile
+        whose = "" if one.change and one.change.of_file else f"{one.name}: "
+        yield f"{number}. {whose}{KINDS[one.kind]}", tile
 
 
 def fix_command(
