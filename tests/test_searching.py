@@ -149,3 +149,30 @@ def test_a_specimen_seen_at_two_looks_counts_once():
     assert sum(map(len, said)) >= 2
     (one,) = searching._agreed(said, looks, frame)
     np.testing.assert_allclose(one.pose, pose, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("place", "sure", "kept"),
+    [
+        ((0, 10), 0.75, False),  # within the box
+        ((0, 60), 0.75, True),  # a small one, lying close
+        ((0, 60), 0.25, False),  # a part of the large one
+        ((0, 100), 0.25, True),  # a specimen of its own, if a doubtful one
+    ],
+)
+def test_what_lies_beside_a_specimen_is_another_if_it_is_as_sure(place, sure, kept):
+    square, nothing, picture = np.array([[-40, -40], [40, -40], [40, 40], [-40, 40.0]]), np.ones(4), (100, 100)
+    upright = poses.Upright(square / np.linalg.norm(square))
+    size = np.linalg.norm(square)
+
+    def lying(place, factor, sure):
+        matrix = upright.from_photograph(poses.pose(np.array(place, dtype=float), factor * size, 30.0), picture)
+        points = geometry.transform(np.linalg.inv(matrix) @ upright.to_picture(picture), upright.shape)
+        return searching.Specimen(points, nothing, nothing, matrix, nothing, sure)
+
+    turn = geometry.similarity(np.radians(30.0), 1.0, (0, 0))
+    large = lying((0, 0), 1.0, 0.8)
+    other = lying(geometry.transform(turn, np.array([place], dtype=float))[0], 0.25, sure)
+    found = searching._each_once([other, large], upright, picture)
+    assert any(one is large for one in found)
+    assert any(one is other for one in found) is kept

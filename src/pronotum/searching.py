@@ -31,8 +31,8 @@ SMALL = 0.35
 """Centroid size as a share of the frame's shorter side up to which a closer look is believed."""
 SAME = 0.12
 """Share of centroid size within which the centres of two are one specimen."""
-WITHIN = 0.25
-"""How much larger than the box of its landmarks the place is, as a share of that, where no other has its middle."""
+BESIDE = 0.35
+"""How far from the box of its landmarks, as a share of that, what is much less sure is a part of the same specimen."""
 CROWDED = 0.5
 """Overlap of two specimens' outlines, as a share of the smaller, from which it is worth a remark."""
 DOUBT, CLEAR, AROUND = 0.8, 0.5, 45.0
@@ -260,14 +260,21 @@ def _read(
 
 
 def _each_once(seen: Sequence[Specimen], upright: poses.Upright, picture: tuple[int, int]) -> list[Specimen]:
-    """The surest of those that are the same specimen: the middle of no other lies within its box."""
+    """The surest of those that are the same specimen: the middle of no other lies within its box.
+
+    Specimens lie close together, too, and a specimen is more than its landmarks: what has its middle beside the box is
+    another one if it is nearly as sure, and a part of the same, a head beside a pronotum, if it is much less so.
+    """
     low, high = upright.shape.min(0), upright.shape.max(0)
-    margin = WITHIN * (high - low)
     to_shape = np.linalg.inv(upright.to_picture(picture))
     kept: list[Specimen] = []
     for one in sorted(seen, key=lambda one: -one.sure):
-        middles = [geometry.transform(to_shape @ other.picture, _centre(one)) for other in kept]
-        if not any(((middle > low - margin) & (middle < high + margin)).all() for middle in middles):
+        for other in kept:
+            middle = geometry.transform(to_shape @ other.picture, _centre(one))
+            margin = min(1 - one.sure / other.sure, BESIDE) * (high - low)
+            if ((middle > low - margin) & (middle < high + margin)).all():
+                break
+        else:
             kept.append(one)
     return kept
 
