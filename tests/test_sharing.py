@@ -7,13 +7,12 @@ from html import unescape
 
 import numpy as np
 import pytest
-import safetensors.torch
 import torch
 
 from pronotum import demo, formats, sharing
 from pronotum.errors import UserError
 from pronotum.landmarks import Scheme
-from pronotum.models import storage
+from pronotum.models import storage, weights
 from pronotum.models.classical import ClassicalConfig, ClassicalModel
 from pronotum.models.ebnet import Block, EBNet, EBNetConfig
 from pronotum.report import shape_drawing
@@ -262,7 +261,7 @@ def test_names_stand_beside_their_landmarks_and_off_each_other():
 
 def write_file(path, header, tensors=None):
     text = header if isinstance(header, str) else json.dumps(header)
-    safetensors.torch.save_file(tensors or {"x": torch.zeros(2)}, path, {storage.FORMAT: text})
+    weights.save(path, tensors or {"x": torch.zeros(2)}, {storage.FORMAT: text})
 
 
 def header_of(model):

@@ -7,7 +7,7 @@ import torch
 from pronotum.augment import about, move
 from pronotum.errors import UserError
 from pronotum.landmarks import Curve, Scheme
-from pronotum.models import heatmap, storage
+from pronotum.models import heatmap, storage, weights
 from pronotum.models.heatmap import HeatmapConfig, HeatmapModel, on_cells, refine, rescale, turn, with_hints
 from pronotum.models.unet import expectation
 
@@ -134,12 +134,12 @@ def test_files_that_are_no_models_are_refused_in_one_line(tmp_path):
     with pytest.raises(UserError, match="not a pronotum model"):
         storage.load(foreign)
     header = {"format": storage.FORMAT, "format_version": 99, "architecture": "heatmap"}
-    safetensors.torch.save_file({"x": torch.zeros(2)}, newer, {storage.FORMAT: json.dumps(header)})
+    weights.save(newer, {"x": torch.zeros(2)}, {storage.FORMAT: json.dumps(header)})
     with pytest.raises(UserError, match=r"model format 99.*install a newer pronotum"):
         storage.load(newer)
     config = tiny().config.model_dump(mode="json")
     header |= {"format_version": 1, "config": config, "scheme": {"names": list("abcd"), "pairs": [], "curves": []}}
-    safetensors.torch.save_file({"x": torch.zeros(2)}, damaged, {storage.FORMAT: json.dumps({**header, "card": {}})})
+    weights.save(damaged, {"x": torch.zeros(2)}, {storage.FORMAT: json.dumps({**header, "card": {}})})
     with pytest.raises(UserError, match="damaged model"):
         storage.load(damaged)
 

@@ -93,7 +93,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Header and weights of a file that anyone may have made."""
     expected = "a file written by pronotum train or pronotum export"
     try:
-        said, tensors = weights.load(path, unchecked=True)
+        said, tensors = weights.load(path)
         header = json.loads(said[FORMAT])
     except (weights.Damaged, KeyError, ValueError, OSError, RecursionError) as error:
         raise UserError(path, found=f"not a pronotum model ({error})", expected=expected) from None

@@ -34,12 +34,8 @@ def save(path: Path, tensors: Mapping[str, Tensor], said: Mapping[str, str]) -> 
     write_bytes(path, safetensors.torch.save(own, {**said, CHECKSUM: _checksum(own, said)}))
 
 
-def load(path: Path, *, unchecked: bool = False) -> tuple[dict[str, str], dict[str, Tensor]]:
+def load(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """What is said in a file, and its tensors.
-
-    Args:
-        path: of the file.
-        unchecked: whether one without a checksum, of before there were any, is taken as it is.
 
     Raises:
         Damaged: no such file, another one, or not as it was written. Nothing in it is executed.
@@ -57,9 +53,9 @@ def load(path: Path, *, unchecked: bool = False) -> tuple[dict[str, str], dict[s
     except (safetensors.SafetensorError, KeyError, ValueError, RuntimeError, RecursionError) as error:
         raise Damaged(str(error)) from None
     written = said.pop(CHECKSUM, None)
-    if written is None and not unchecked:
+    if written is None:
         raise Damaged("it has no checksum")
-    if written is not None and written != _checksum(tensors, said):
+    if written != _checksum(tensors, said):
         raise Damaged("its checksum is another: it was changed or damaged after it was written")
     return said, tensors
 
