@@ -1,4 +1,4 @@
-"""Fuzz readers: ``python -m tests.fuzz FORMAT --seconds 60``, or ``all`` for one format after another.
+"""Fuzz readers: ``python -m tests.fuzz FORMAT... --seconds 60``, or ``all`` formats.
 
 With atheris (``pip install atheris``, Python 3.11 on Linux) guided by what code each file reaches, else by mutations
 alone. What breaks a promise is written to --out; copy it to tests/fuzz/seeds/FORMAT/found-... and mend the reader.
@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import importlib
 import importlib.util
+import json
 import random
 import re
 import shutil
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.fuzz import harness
@@ -26,6 +28,8 @@ from tests.fuzz import harness
 from pronotum import formats
 
 RSS_LIMIT_MB = 2048
+FULL_S = 600
+"""Of fuzzing a format before a release; what is shorter is marked so where it is written down."""
 
 
 def guided(name: str, seconds: int, out: Path) -> None:
@@ -85,38 +89,60 @@ def unguided(name: str, seconds: int, out: Path) -> None:
     sys.exit(1 if found else 0)
 
 
-def each(names: list[str], seconds: int, out: Path, more: list[str]) -> int:
-    """Fuzz formats one after another, each in a process of its own, and say how often they were asked."""
-    worst = 0
-    for name in names:
+def guides(asked: argparse.Namespace) -> bool:
+    """Whether atheris is used."""
+    return not asked.unguided and importlib.util.find_spec("atheris") is not None
+
+
+def each(names: list[str], asked: argparse.Namespace) -> bool:
+    """Fuzz formats, each in a process of its own, and say of how many files; whether nothing was found."""
+
+    def one(name: str) -> bool:
         began = time.monotonic()
-        command = [sys.executable, "-m", "tests.fuzz", name, "--seconds", str(seconds), "--out", str(out), *more]
+        command = [sys.executable, "-m", "tests.fuzz", name, "--seconds", str(asked.seconds), "--out", str(asked.out)]
+        command += ["--unguided"] * asked.unguided
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         said = done.stdout + done.stderr
         executed = re.search(r"number_of_executed_units: *(\d+)", said)
-        minutes = (time.monotonic() - began) / 60
-        result = "nothing found" if done.returncode == 0 else f"FOUND, see {out}"
-        print(f"{name:14s} {executed[1] if executed else '?':>9s} files {minutes:5.1f} min  {result}", flush=True)
-        if done.returncode:
-            print(said[-3000:], flush=True)
-        worst = max(worst, min(done.returncode, 1) if done.returncode > 0 else bool(done.returncode))
-    return worst
+        files, seconds = int(executed[1]) if executed else 0, time.monotonic() - began
+        good = done.returncode == 0 and files > 0
+        result = "nothing found" if good else f"FOUND, see {asked.out}\n{said[-3000:]}"
+        print(f"{name:14s} {files:9d} files {seconds / 60:5.1f} min  {result}", flush=True)
+        if asked.record:
+            line = {
+                "file": "fuzz",
+                "test": name,
+                "outcome": "passed" if good else "failed",
+                "seconds": seconds,
+                "full": asked.seconds >= FULL_S,
+                "cases": files,
+                "what": f"files read as {name} in {asked.seconds / 60:.0f} minutes" + how,
+            }
+            with asked.record.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        return good
+
+    how = "" if guides(asked) else ", by mutations alone"
+    with ThreadPoolExecutor(asked.at_once) as pool:
+        return all(list(pool.map(one, names)))
 
 
 def main() -> None:
     """Parse and fuzz."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("format", choices=["all", *formats.names()])
+    parser.add_argument("formats", nargs="+", metavar="FORMAT", choices=["all", *formats.names()])
     parser.add_argument("--seconds", type=int, default=60, help="for each format")
     parser.add_argument("--out", type=Path, default=Path("fuzz-found"), help="folder for what is found")
     parser.add_argument("--unguided", action="store_true", help="without atheris")
+    parser.add_argument("--at-once", type=int, default=1, help="formats side by side, each in a process of its own")
+    parser.add_argument("--record", type=Path, help="add a line of JSON for each format to this file")
     asked = parser.parse_args()
+    asked.out = asked.out.resolve()
     asked.out.mkdir(parents=True, exist_ok=True)
-    more = ["--unguided"] * asked.unguided
-    if asked.format == "all":
-        sys.exit(each(list(formats.names()), asked.seconds, asked.out, more))
-    with_atheris = not asked.unguided and importlib.util.find_spec("atheris") is not None
-    (guided if with_atheris else unguided)(asked.format, asked.seconds, asked.out.resolve())
+    names = list(formats.names()) if "all" in asked.formats else asked.formats
+    if len(names) > 1 or asked.record:
+        sys.exit(0 if each(names, asked) else 1)
+    (guided if guides(asked) else unguided)(names[0], asked.seconds, asked.out)
 
 
 if __name__ == "__main__":
