@@ -1,3 +1,6 @@
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -37,5 +40,21 @@ def command():
         with pytest.raises(SystemExit) as stop:
             main([str(argument) for argument in arguments])
         return stop.value.code or 0
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def rscript():
+    """R: a function of what to run and where, which answers with what it prints. In CI it has to be there."""
+    if shutil.which("Rscript") is None:
+        why = "R is not installed (Debian: apt-get install r-base-core)"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+
+    def run(*arguments: object, cwd: Path) -> str:
+        command = ["Rscript", *map(str, arguments)]
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     return run

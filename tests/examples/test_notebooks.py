@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -65,17 +63,13 @@ def test_a_model_of_ones_own_is_trained_and_measured(tmp_path: Path) -> None:
     assert "mean shape, perfectly placed" in execute(EXAMPLES / "custom-model.ipynb", tmp_path)
 
 
-def test_r_reads_what_is_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_r_reads_what_is_handed_over(rscript, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "handover"
     monkeypatch.setenv("HANDOVER", str(folder))
     execute(EXAMPLES / "handover.ipynb", tmp_path)
     specimens = formats.load(folder / "predictions.tps", lambda name: (320, 240))
     assert len(specimens) == 8
-    if shutil.which("Rscript") is None:
-        pytest.skip("needs R (Debian: apt-get install r-base-core)")
-    done = subprocess.run(["Rscript", EXAMPLES / "handover.R", folder], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "8 specimens of 8 landmarks" in done.stdout
+    assert "8 specimens of 8 landmarks" in rscript(EXAMPLES / "handover.R", folder, cwd=tmp_path)
     with (folder / "sizes.csv").open() as file:
         sizes = {row["image"]: float(row["centroid_size"]) for row in csv.DictReader(file)}
     expected = centroid_size(np.array([one.points for one in specimens])) * 0.005

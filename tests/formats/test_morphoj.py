@@ -1,6 +1,4 @@
-import shutil
 import string
-import subprocess
 
 import numpy as np
 import pytest
@@ -57,12 +55,10 @@ def test_the_label_is_what_tells_the_specimens_apart(tmp_path):
         labels(("a.jpg", ""), ("", ""))
 
 
-@pytest.mark.skipif(not shutil.which("Rscript"), reason="R is not installed")
-def test_r_reads_the_columns_as_numbers(tmp_path):
+def test_r_reads_the_columns_as_numbers(rscript, tmp_path):
     morphoj.save(tmp_path / "a.txt", SPECIMENS, SIZES)
     code = 'd <- read.delim("a.txt", row.names = 1); cat(rownames(d), sapply(d, is.numeric), d$y1, d$x2, sep = "\\n")'
-    out = subprocess.run(["Rscript", "-e", code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    assert out.split() == ["a.jpg", "b.jpg", *["TRUE"] * 6, "459.75", "999.9", "NA", "3"]
+    assert rscript("-e", code, cwd=tmp_path).split() == ["a.jpg", "b.jpg", *["TRUE"] * 6, "459.75", "999.9", "NA", "3"]
 
 
 @pytest.mark.parametrize(

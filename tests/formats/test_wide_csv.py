@@ -1,6 +1,4 @@
-import shutil
 import string
-import subprocess
 
 import numpy as np
 import pandas as pd
@@ -70,13 +68,12 @@ def test_names_of_landmarks_are_titles(tmp_path):
     assert (tmp_path / "a.csv").read_text().splitlines()[0] == "image,id,scale,origin,apex.X,apex.Y,left 1.X,left 1.Y"
 
 
-@pytest.mark.skipif(not shutil.which("Rscript"), reason="R is not installed")
-def test_r_takes_it_for_an_array(tmp_path):
+def test_r_takes_it_for_an_array(rscript, tmp_path):
     """The reshaping is that of geomorph's arrayspecs(table[, -(1:4)], 3, 2)."""
     wide_csv.save(tmp_path / "a.csv", SPECIMENS, SIZES)
     code = 'd <- read.csv("a.csv"); A <- aperm(array(t(d[, -(1:4)]), c(2, 3, nrow(d))), c(2, 1, 3)); '
     code += 'options(digits = 15); cat(dim(A), A[, , 1], A[, , 2], d$image, d$id, d$origin, sep = "\\n")'
-    out = subprocess.run(["Rscript", "-e", code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    out = rscript("-e", code, cwd=tmp_path)
     assert out.split("\n")[:9] == ["3", "2", "2", "10.5", "NA", "0", "459.75", "NA", "480"]
     assert out.split("\n")[9:15] == ["834.56789", "3", "5", "999.9", "996", "994"]
     assert out.split("\n")[15:21] == ["a.jpg", "b.jpg", "001", "b,2", "bottom-left", "bottom-left"]
