@@ -49,7 +49,7 @@ def guided(name: str, seconds: int, out: Path) -> None:
     path = folder / f"x{kind.suffixes[0]}"
 
     def one(content: bytes) -> None:
-        path.write_bytes(content)
+        harness.put(path, content)
         harness.check(kind, path)
 
     timeout = harness.LIMIT_HDF5_S if name in harness.HDF5 else harness.LIMIT_S
@@ -74,7 +74,7 @@ def unguided(name: str, seconds: int, out: Path) -> None:
         path = Path(folder) / f"x{suffix}"
         while time.monotonic() < began + seconds:
             content = harness.mutated(name, generator)
-            path.write_bytes(content)
+            harness.put(path, content)
             executed += 1
             try:
                 with harness.limited(name):
