@@ -42,6 +42,7 @@ def test_damaged_landmark_files(name, note, tmp_path):
     content = written(kind, path)
     changes = (truncated, flipped, header_flipped, overwritten, spliced, longer)
     for number in range(CASES):
+        path.unlink(missing_ok=True)  # one that is overwritten waits for the disk
         path.write_bytes(changes[number % 6](content, drawn) if content else drawn.randbytes(drawn.randrange(400)))
         said = ""
         try:
