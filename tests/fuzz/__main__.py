@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import importlib.util
 import json
+import os
 import random
 import re
 import shutil
@@ -101,7 +102,9 @@ def each(names: list[str], asked: argparse.Namespace) -> bool:
         began = time.monotonic()
         command = [sys.executable, "-m", "tests.fuzz", name, "--seconds", str(asked.seconds), "--out", str(asked.out)]
         command += ["--unguided"] * asked.unguided
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        with tempfile.TemporaryDirectory() as folder:  # atheris ends its process and leaves what is there
+            there = {**os.environ, "TMPDIR": folder}
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=there)
         said = done.stdout + done.stderr
         executed = re.search(r"number_of_executed_units: *(\d+)", said)
         files, seconds = int(executed[1]) if executed else 0, time.monotonic() - began
