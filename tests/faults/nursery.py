@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate", "shutil.copyfile")
 TORN = b'{"event": "epo'
@@ -116,6 +118,9 @@ def crossvalidate(job: dict[str, Any]) -> None:
 
 def run(job: dict[str, Any], counter: mmap.mmap) -> None:
     """In the child."""
+    # torch makes its pool of threads anew after a fork: in the main thread, since two threads that ask for it at once
+    # meet a half-made one ("Invalid thread pool!").
+    torch.set_num_threads(torch.get_num_threads())
     if "limit" in job:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["limit"], job["limit"]))

@@ -213,9 +213,9 @@ def _root(path: Path) -> Element:
                 raise UserError(f"{path}:{line}", found=f"<{element.name}> for the second time", expected="one")
             inside[-1].children[element.name] = element
             inside.append(element)
-        elif closed is None and len(inside) > 1:
+        elif inside[1:] and closed is None:
             inside[-1].rows.append((line, text))
-        elif closed == inside[-1].name:
+        elif inside[1:] and closed == inside[-1].name:
             inside.pop()
         else:
             expected = (
