@@ -62,3 +62,11 @@ def test_a_name_in_an_archive_cannot_break_the_line(tmp_path):
         formats.named("imagej-roi").read(path, lambda image: SIZE)
     assert "\n" not in str(caught.value)
     assert "a\\nb.txt" in str(caught.value)
+
+
+@pytest.mark.finding("A StereoMorph file that ends an element before it has begun one stopped with a Python error.")
+def test_an_end_before_any_beginning(tmp_path):
+    path = tmp_path / "shapes.txt"
+    path.write_text("</>\n<")
+    with pytest.raises(UserError, match=r"shapes\.txt:1: '</>'; expected <shapes type=list>"):
+        formats.named("stereomorph").read(path, None)
