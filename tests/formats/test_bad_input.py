@@ -163,7 +163,6 @@ BROKEN["stereomorph"] = (
         "count": ("nrow=3", "nrow=4", ":4: 3 rows in landmarks.pixel"),
         "number": ("20.25", "many", ":5: 'many'"),
         "duplicate": ("left 1	NA", "apex	NA", ":4: two landmarks of the same name"),
-        "end": ("<shapes type=list>", "</>", ":1: '</>'; expected <shapes type=list>"),
     },
 )
 BROKEN["slicer"] = (
