@@ -37,8 +37,8 @@ of its own, so that a crash would be seen. Real photographs are among them where
     ),
     "fuzz": (
         "Landmark files, fuzzed",
-        """Every reader, guided by what code a file reaches (atheris) where nothing else is said; what was found is a seed
-in `tests/fuzz/seeds`.""",
+        """Every reader, guided by what code a file reaches (atheris) where nothing else is said; what was found is a
+seed in `tests/fuzz/seeds`.""",
     ),
     "test_landmark_files": ("Landmark files", "Damaged files of every format: read, or told in one line."),
     "test_models": (
