@@ -22,7 +22,7 @@ PICTURE = (160, 128)
 ABOUT = {"landmarks": ("a", "b", "c")}
 
 
-def heatmap(k=3, *, finest=False, references=0):
+def heatmap(k=3, *, finest=False, references=0, members=1):
     """Random weights, the last ones so large that maps have a peak as those of trained networks."""
     torch.manual_seed(k)
     config = HeatmapConfig(
@@ -33,14 +33,16 @@ def heatmap(k=3, *, finest=False, references=0):
         window=32,
         finest_window=32,
         references=references,
+        members=members,
         coarse_widths=(8, 8, 8),
         coarse_depth=8,
         fine_widths=(8, 8),
         fine_depth=8,
     )
     model = HeatmapModel(config).eval()
-    for network in filter(None, (model.coarse, model.fine, model.finest)):
-        network.head.weight.data *= 12
+    for name, weight in model.named_parameters():
+        if name.endswith("head.weight"):
+            weight.data *= 12
     model.learn_shapes(torch.rand(1, k, 2, dtype=torch.float64) * 90 + 3 * torch.randn(9, k, 2, dtype=torch.float64))
     return model
 
@@ -51,7 +53,12 @@ def ebnet():
     return EBNet(EBNetConfig(n_landmarks=3, frame=(64, 48), blocks=blocks, hidden=16)).eval()
 
 
-MODELS = {"heatmap": heatmap, "finest": lambda: heatmap(4, finest=True), "ebnet": ebnet}
+MODELS = {
+    "heatmap": heatmap,
+    "finest": lambda: heatmap(4, finest=True),
+    "committee": lambda: heatmap(5, members=2),
+    "ebnet": ebnet,
+}
 
 
 @pytest.fixture(scope="module", params=MODELS)

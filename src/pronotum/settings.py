@@ -45,7 +45,7 @@ def resolve(
             expected="mirror = true in the scheme, with every landmark in pairs or midline",
             remedy="see docs/scheme.md",
         )
-    chosen = override(config, of_model, OF_MODEL)
+    chosen = override(config, {**kind.sizes.get(preset or kind.default, {}), **of_model}, OF_MODEL)
     if chosen.n_landmarks != data.scheme.n_landmarks:
         found = f"{counted(chosen.n_landmarks, 'landmark')}, and specimens with {data.scheme.n_landmarks}"
         raise UserError(f"--set {OF_MODEL}n_landmarks", found=found, remedy="leave it out")

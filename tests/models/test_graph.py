@@ -16,7 +16,7 @@ from pronotum.morphometrics.shape_prior import ShapePrior, reconcile
 PICTURE = (160, 128)
 
 
-def heatmap_model(k=4, *, finest=False, passes=2):
+def heatmap_model(k=4, *, finest=False, passes=2, members=1):
     """Random weights, the last ones so large that maps have a peak as those of trained networks."""
     torch.manual_seed(k)
     config = HeatmapConfig(
@@ -27,14 +27,16 @@ def heatmap_model(k=4, *, finest=False, passes=2):
         window=32,
         finest_window=32,
         passes=passes,
+        members=members,
         coarse_widths=(8, 8, 8),
         coarse_depth=8,
         fine_widths=(8, 8),
         fine_depth=8,
     )
     model = HeatmapModel(config).eval()
-    for network in filter(None, (model.coarse, model.fine, model.finest)):
-        network.head.weight.data *= 12
+    for name, weight in model.named_parameters():
+        if name.endswith("head.weight"):
+            weight.data *= 12
     if k > 1:
         spread = torch.randn(12, k, 2, dtype=torch.float64)
         model.learn_shapes(torch.rand(1, k, 2, dtype=torch.float64) * 90 + 10 + 3 * spread)
@@ -126,11 +128,13 @@ def test_matrices_are_inverted_although_their_entries_are_far_apart():
 
 
 @pytest.mark.parametrize("doubt", [-1.0, 2.0, heatmap.DOUBT], ids=["never", "always", "as it is"])
-@pytest.mark.parametrize(("k", "finest", "passes"), [(4, False, 2), (3, True, 3), (1, False, 1)])
-def test_a_graph_answers_as_the_model_that_looks_again_where_it_must(monkeypatch, doubt, k, finest, passes):
+@pytest.mark.parametrize(
+    ("k", "finest", "passes", "members"), [(4, False, 2, 1), (3, True, 3, 1), (1, False, 1, 1), (3, True, 2, 3)]
+)
+def test_a_graph_answers_as_the_model_that_looks_again_where_it_must(monkeypatch, doubt, k, finest, passes, members):
     monkeypatch.setattr(heatmap, "DOUBT", doubt)
     monkeypatch.setattr(graph, "DOUBT", doubt)
-    model = heatmap_model(k, finest=finest, passes=passes)
+    model = heatmap_model(k, finest=finest, passes=passes, members=members)
     shown = noise(3, PICTURE)
     wanted = model.answer(shown)
     with torch.no_grad():

@@ -79,8 +79,9 @@ def test_refinement_finds_what_the_window_shows():
     class Brightest(torch.nn.Module):
         stride = 1
 
-        def maps(self, images):
-            return (images[:, :1] + 1e-4).log()
+        def of_one(self, images, channel):
+            maps = (images[:, :1] + 1e-4).log()
+            return maps.flatten(1).log_softmax(-1).view_as(maps)
 
     rows, columns = torch.meshgrid(torch.arange(90.0), torch.arange(120.0), indexing="ij")
     places = torch.tensor([[40.3, 50.7], [100.0, 20.0]])

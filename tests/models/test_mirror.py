@@ -114,8 +114,8 @@ def test_a_network_learns_each_mirrored_landmark_under_the_label_of_its_partner(
     monkeypatch.setattr(heatmap_training, "heatmap_loss", compare)
     none = torch.arange(0)
     trainer = kind.trainer(model, examples(config), settings, torch.arange(6), none, torch.device("cpu"))
-    chosen = next(one for one in trainer.stages() if one.name == stage)
     setattr(model, stage, Numbered())
+    chosen = next(one for one in trainer.stages() if one.name == stage)
     for _ in chosen.losses(torch.Generator().manual_seed(0)):
         pass
     assert sorted(compared) == sorted([0, 1, 2, 3] * 6)

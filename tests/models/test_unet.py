@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from pronotum.models.unet import UNet, cell_centres, decode, deviation, expectation, heatmap_loss
+from pronotum.models.unet import Committee, UNet, cell_centres, decode, deviation, expectation, heatmap_loss, together
 
 
 def peak_maps(x, y, *, stride=4, size=(16, 12), sigma=3.0):
@@ -76,3 +76,26 @@ def test_deviation_sees_the_width_of_a_mode_and_a_second_one():
     alone, both = deviation(maps, points.expand(1, 2, 2), 2)[0]
     assert alone.item() == pytest.approx(6, rel=0.01)
     assert both.item() == pytest.approx((6**2 + 0.2 * 24**2 / 2) ** 0.5, rel=0.01)
+
+
+def test_a_committee_answers_with_the_mean_of_probabilities():
+    torch.manual_seed(2)
+    members = [UNet(3, widths=(8, 8), stride=4, depth=8) for _ in range(3)]
+    for member in members:
+        member.head.weight.data *= 12
+    images = torch.rand(4, 3, 32, 48)
+    wanted = sum(member(images).exp() for member in members) / 3
+    answer = Committee(members)(images)
+    assert torch.allclose(answer.exp(), wanted, atol=1e-6)
+    assert torch.allclose(answer.exp().sum((2, 3)), torch.ones(4, 3), atol=1e-5)
+    assert (answer - members[0](images)).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_one_map_of_each_picture_is_that_of_its_landmark(n):
+    torch.manual_seed(3)
+    network = together([UNet(3, widths=(8, 8), stride=4, depth=8) for _ in range(n)])
+    images, channel = torch.rand(4, 3, 32, 48), torch.tensor([2, 0, 1, 2])
+    everything = network(images)
+    wanted = torch.stack([everything[i, k] for i, k in enumerate(channel)])[:, None]
+    assert torch.allclose(network.of_one(images, channel), wanted, atol=1e-5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol
 
@@ -88,8 +88,10 @@ class Architecture:
         build: config -> a `Landmarker` with fresh weights.
         trainer: (network, examples, settings, positions to learn from, positions to watch, device) -> trainer.
         presets: settings of a training by name.
+        sizes: what a preset changes in the config, by the preset's name and then by dotted name.
         default: the preset taken when none is named.
         adapt: (config for the new photographs, config of an earlier network) -> config that can take over its weights.
+        matched: (network, earlier network) -> the earlier one, with as many members of a committee as the first.
         fresh: beginnings of the names of weights that are never taken over from an earlier network.
         least: how few specimens it can be trained on.
         configure_posed: (number of landmarks, sizes of the photographs, sizes of specimens' boxes on them) -> config,
@@ -109,7 +111,9 @@ class Architecture:
     trainer: Callable[[Any, Examples, Any, Tensor, Tensor, torch.device], Trainer]
     presets: Mapping[str, BaseModel]
     default: str
+    sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     adapt: Callable[[Any, Any], BaseModel] = lambda new, earlier: new
+    matched: Callable[[Any, Any], Any] = lambda network, earlier: earlier
     fresh: tuple[str, ...] = ()
     least: int = MIN_SPECIMENS
     configure_posed: Callable[..., BaseModel] | None = None
@@ -139,7 +143,7 @@ def take_over(kind: Architecture, network: Any, earlier: Any) -> list[str]:
     Returns:
         names of the weights that stayed fresh.
     """
-    own, other = network.state_dict(), earlier.state_dict()
+    own, other = network.state_dict(), kind.matched(network, earlier).state_dict()
     kept = {
         name: value
         for name, value in other.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from pronotum.errors import UserError, counted
 from pronotum.landmarks import FloatArray
 from pronotum.models.architecture import Answer, Architecture
 from pronotum.models.finder import Finder, FinderConfig, finder_loss, targets
-from pronotum.models.heatmap import FRAME_AREA, FRAME_AREAS, FRAME_STEP, HeatmapConfig, HeatmapModel, frame_of
-from pronotum.models.heatmap_training import PRESETS, HeatmapTrainer, HeatmapTraining, one_cycle
+from pronotum.models.heatmap import FRAME_AREA, FRAME_AREAS, FRAME_STEP, HeatmapConfig, HeatmapModel, frame_of, matched
+from pronotum.models.heatmap_training import PRESETS, SIZES, HeatmapTrainer, HeatmapTraining, one_cycle
 from pronotum.models.scenes import compose
 from pronotum.models.stage import Stage
 from pronotum.pictures import Examples
@@ -182,6 +183,13 @@ class FreeTrainer:
             yield finder_loss(maps, heat, size, direction, counts)
 
 
+def as_many(model: FreeModel, earlier: FreeModel) -> FreeModel:
+    """An earlier model with as many networks of each kind as another."""
+    found = copy.deepcopy(earlier)
+    found.upright = matched(model.upright, earlier.upright)
+    return found
+
+
 ARCHITECTURES = (
     Architecture(
         name="free",
@@ -191,7 +199,9 @@ ARCHITECTURES = (
         build=FreeModel,
         trainer=FreeTrainer,
         presets=FREE_PRESETS,
+        sizes={name: {f"upright.{part}": v for part, v in changed.items()} for name, changed in SIZES.items()},
         default="standard",
+        matched=as_many,
         fresh=("upright.prior_", "shape", "partners"),
         learns_shapes=True,
         areas=FRAME_AREAS,

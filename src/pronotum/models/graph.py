@@ -20,7 +20,7 @@ from pronotum.augment import about
 from pronotum.models.agreement import Reconcile, Steady
 from pronotum.models.ebnet import EBNet
 from pronotum.models.heatmap import DOUBT, OFF_CENTRE, OTHER_POSES, STEADYING, HeatmapModel, rescale, turn
-from pronotum.models.unet import UNet, cell_centres, decode, deviation
+from pronotum.models.unet import Committee, UNet, cell_centres, decode, deviation
 
 WIDEST_WEIGHT = 1 << 15
 """What the weights of a resampling stay below, as integers."""
@@ -118,7 +118,7 @@ class HeatmapGraph(nn.Module):
         return points, decode(log_maps, stride, guide=guide)[1]
 
 
-def refine(network: UNet, pictures: Tensor, points: Tensor, *, window: int, passes: int) -> Look:
+def refine(network: UNet | Committee, pictures: Tensor, points: Tensor, *, window: int, passes: int) -> Look:
     """Landmarks from windows around first guesses, as `heatmap.refine`.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import NamedTuple, Self
 
@@ -14,7 +15,19 @@ from torch import Tensor, nn
 from pronotum.augment import about, move, patch_side, warp, windows
 from pronotum.models.architecture import Answer
 from pronotum.models.classical import ClassicalConfig, ClassicalModel
-from pronotum.models.unet import Depth, Stride, UNet, Widths, cell_centres, decode, deviation, require_multiples
+from pronotum.models.unet import (
+    Committee,
+    Depth,
+    Stride,
+    UNet,
+    Widths,
+    cell_centres,
+    decode,
+    deviation,
+    members,
+    require_multiples,
+    together,
+)
 from pronotum.morphometrics.shape_prior import ShapePrior, reconcile
 from pronotum.pictures import shrink
 
@@ -62,6 +75,7 @@ class HeatmapConfig(BaseModel):
             deviation).
         finest_sigma: the same of the finest network, px of the finest picture.
         passes: how often a window is cut, again around its own answer where that lies off its centre.
+        members: how many networks of each kind answer together.
         references: specimens that the image-processing method compares each picture with, to tell the coarse network
             where to look; 0 = it is not asked. Needs OpenCV.
     """
@@ -77,6 +91,7 @@ class HeatmapConfig(BaseModel):
     fine_sigma: PositiveFloat = 2.5
     finest_sigma: PositiveFloat = 3.0
     passes: int = Field(default=2, ge=1, le=100)
+    members: int = Field(default=1, ge=1, le=100)
     references: int = Field(default=0, ge=0)
     coarse_widths: Widths = (32, 48, 64, 96, 128)
     coarse_stride: Stride = 4
@@ -215,7 +230,14 @@ def on_cells(log_maps: Tensor, matrices: Tensor, stride: int) -> Tensor:
 
 @torch.no_grad()
 def refine(
-    network: UNet, pictures: Tensor, index: Tensor, channel: Tensor, points: Tensor, *, window: int, passes: int
+    network: UNet | Committee,
+    pictures: Tensor,
+    index: Tensor,
+    channel: Tensor,
+    points: Tensor,
+    *,
+    window: int,
+    passes: int,
 ) -> Located:
     """Landmarks from windows around first guesses.
 
@@ -235,9 +257,7 @@ def refine(
     left = torch.arange(len(points), device=points.device)
     for _ in range(passes):
         cut, corner = windows(pictures, index[left], answer[left], window)
-        maps = network.maps((cut / 255).contiguous(memory_format=torch.channels_last))
-        own = maps[torch.arange(len(left)), channel[left]]
-        own = torch.log_softmax(own.flatten(1), -1).view_as(own)[:, None]
+        own = network.of_one((cut / 255).contiguous(memory_format=torch.channels_last), channel[left])
         local, mass = decode(own, network.stride)
         answer[left], confidence[left] = local[:, 0] + corner, mass[:, 0]
         spread[left] = deviation(own, local, network.stride)[:, 0]
@@ -249,6 +269,8 @@ def refine(
 
 class HeatmapModel(nn.Module):
     """U-Nets: `coarse` answers over the frame for all landmarks, `fine` in a window for the one it is cut for.
+
+    Each may be several that answer together (`Committee`).
 
     A picture that leaves the coarse network in doubt is shown to it again in other poses. Between the two networks the
     shape prior chooses among the modes of the coarse maps. Where the photographs are finer than the detail picture,
@@ -262,21 +284,20 @@ class HeatmapModel(nn.Module):
     def __init__(self, config: HeatmapConfig) -> None:
         super().__init__()
         self.config = config
-        self.coarse = UNet(
-            config.n_landmarks,
-            widths=config.coarse_widths,
-            stride=config.coarse_stride,
-            depth=config.coarse_depth,
-        )
+        self.coarse = self._networks(config.coarse_widths, config.coarse_stride, config.coarse_depth)
         self.fine = self._refiner()
         self.finest = self._refiner() if config.finest else None
         self.guide = ClassicalModel(config.guide) if config.references else None
         self.register_buffer("prior_mean", torch.zeros(config.n_landmarks, 2))
         self.register_buffer("prior_covariance", torch.eye(2 * config.n_landmarks))
 
-    def _refiner(self) -> UNet:
+    def _refiner(self) -> UNet | Committee:
         config = self.config
-        return UNet(config.n_landmarks, widths=config.fine_widths, stride=config.fine_stride, depth=config.fine_depth)
+        return self._networks(config.fine_widths, config.fine_stride, config.fine_depth)
+
+    def _networks(self, widths: tuple[int, ...], stride: int, depth: int) -> UNet | Committee:
+        n_landmarks, members = self.config.n_landmarks, range(self.config.members)
+        return together([UNet(n_landmarks, widths=widths, stride=stride, depth=depth) for _ in members])
 
     @property
     def prior(self) -> ShapePrior:
@@ -415,6 +436,16 @@ class HeatmapModel(nn.Module):
         found = refine(self.finest, pictures, index, channel, points.reshape(-1, 2), window=window, passes=passes)
         each = points.shape[:2]
         return Located(found.points.view_as(points), found.confidence.view(each), found.spread.view(each))
+
+
+def matched(model: HeatmapModel, earlier: HeatmapModel) -> HeatmapModel:
+    """An earlier model with as many networks of each kind as another: its own ones in turn."""
+    found = copy.deepcopy(earlier)
+    for part in ("coarse", "fine", "finest"):
+        if (network := getattr(found, part)) is not None:
+            own = members(network)
+            setattr(found, part, together([own[number % len(own)] for number in range(model.config.members)]))
+    return found
 
 
 def _each(points: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
@@ -30,9 +30,9 @@ from pronotum.augment import (
 )
 from pronotum.models.architecture import Architecture
 from pronotum.models.classical import choose_references
-from pronotum.models.heatmap import FRAME_AREAS, HeatmapConfig, HeatmapModel, rescale
+from pronotum.models.heatmap import FRAME_AREAS, HeatmapConfig, HeatmapModel, matched, rescale
 from pronotum.models.stage import Stage
-from pronotum.models.unet import UNet, decode, heatmap_loss
+from pronotum.models.unet import UNet, decode, heatmap_loss, members, together
 from pronotum.pictures import Examples
 
 CROPS_PER_BATCH = 48
@@ -90,10 +90,10 @@ PRESETS = {
         coarse_steps=250, fine_steps=200, finest_steps=150, coarse_epochs=12, fine_epochs=5, finest_epochs=4
     ),
     "standard": HeatmapTraining(),
-    "best": HeatmapTraining(
-        coarse_steps=1000, fine_steps=1500, finest_steps=1200, coarse_epochs=60, fine_epochs=40, finest_epochs=30
-    ),
+    "best": HeatmapTraining(),
 }
+SIZES = {"best": {"members": 3}}
+"""What a preset changes in the model: `best` asks three networks where the others ask one."""
 
 
 def one_cycle(peak: float, share: float, warm_up: float = 0.15) -> float:
@@ -125,7 +125,7 @@ class HeatmapTrainer:
     device: torch.device
 
     def stages(self) -> list[Stage]:
-        """Coarse, then fine, then finest where there is such a network."""
+        """Coarse, then fine, then finest where there is such a network; of each, every member on its own."""
         points = self.examples.points[self._at(self.train)]
         more = self.examples.shapes
         self.model.learn_shapes(self._with_mirrored(points), None if more is None else self._with_mirrored(more))
@@ -137,28 +137,27 @@ class HeatmapTrainer:
         settings, n = self.settings, len(self.train)
         fine_pictures = max(1, CROPS_PER_BATCH // min(self.model.config.n_landmarks, CROPS_PER_BATCH // 4))
         plan = [
-            ("coarse", self.model.coarse, settings.batch, settings.coarse_steps, settings.coarse_epochs),
-            ("fine", self.model.fine, fine_pictures, settings.fine_steps, settings.fine_epochs),
+            ("coarse", settings.batch, settings.coarse_steps, settings.coarse_epochs),
+            ("fine", fine_pictures, settings.fine_steps, settings.fine_epochs),
         ]
         if self.model.finest is not None:
-            steps, epochs = settings.finest_steps, settings.finest_epochs
-            plan.append(("finest", self.model.finest, fine_pictures, steps, epochs))
+            plan.append(("finest", fine_pictures, settings.finest_steps, settings.finest_epochs))
         watch = len(self.held_out) > 0
         losses = {"coarse": self._coarse_losses, "fine": self._fine_losses, "finest": self._finest_losses}
-        errors = {"coarse": self._coarse_error, "fine": self._fine_error, "finest": self._finest_error}
         return [
             Stage(
-                name=name,
+                name=part if self.model.config.members == 1 else f"{part} {number}",
                 network=network,
                 epochs=max(math.ceil(steps / math.ceil(n / size)), epochs),
                 batches=math.ceil(n / size),
-                losses=lambda generator, name=name, size=size: losses[name](size, generator),  # type: ignore[misc]
-                validate=errors[name] if watch else None,
+                losses=partial(losses[part], network, size),
+                validate=partial(self._error, part, number) if watch else None,
                 optimiser=self._optimiser,
                 rates=lambda share: {"lr": one_cycle(settings.rate, share)},
                 averaging=settings.averaging,
             )
-            for name, network, size, steps, epochs in plan
+            for part, size, steps, epochs in plan
+            for number, network in enumerate(members(getattr(self.model, part)), 1)
         ]
 
     def _with_mirrored(self, points: Tensor) -> Tensor:
@@ -175,7 +174,7 @@ class HeatmapTrainer:
         order = self.train[torch.randperm(len(self.train), generator=generator)]
         return iter(torch.split(order, size))
 
-    def _coarse_losses(self, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    def _coarse_losses(self, network: UNet, size: int, generator: torch.Generator) -> Iterator[Tensor]:
         frame = self.model.config.frame
         extent, augmentation = torch.tensor(frame, dtype=torch.float32), self.settings.augmentation
         for index in self._batches(size, generator):
@@ -192,8 +191,8 @@ class HeatmapTrainer:
             pictures = warp(frames, matrices.to(self.device), frame, displacements) / 255
             pictures = paste(relight(pictures, augmentation, generator), self.settings.paste, generator)
             pictures, targets = ranks.share(pictures, points.to(self.device))
-            log_maps = ranks.through(self.model.coarse)(pictures.contiguous(memory_format=torch.channels_last))
-            yield heatmap_loss(log_maps, targets, stride=self.model.coarse.stride, sigma=self.settings.sigma)
+            log_maps = ranks.through(network)(pictures.contiguous(memory_format=torch.channels_last))
+            yield heatmap_loss(log_maps, targets, stride=network.stride, sigma=self.settings.sigma)
 
     def _bend(self, points: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """Landmarks (n, K, 2) frame px where they go as the pictures are bent, and the displacements of these."""
@@ -211,11 +210,11 @@ class HeatmapTrainer:
         prior = self.model.prior
         return torch.from_numpy(prior.mean).float(), torch.linalg.cholesky(torch.from_numpy(prior.covariance)).float()
 
-    def _fine_losses(self, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    def _fine_losses(self, network: UNet, size: int, generator: torch.Generator) -> Iterator[Tensor]:
         config, settings, examples = self.model.config, self.settings, self.examples
         for picture, channel in self._landmarks(size, generator):
             yield self._window_loss(
-                self.model.fine,
+                network,
                 examples.details,
                 self._at(picture),
                 channel,
@@ -226,13 +225,12 @@ class HeatmapTrainer:
                 generator=generator,
             )
 
-    def _finest_losses(self, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    def _finest_losses(self, network: UNet, size: int, generator: torch.Generator) -> Iterator[Tensor]:
         config, settings, patches = self.model.config, self.settings, self.examples.patches
-        assert self.model.finest is not None
         assert patches is not None
         for picture, channel in self._landmarks(size, generator):
             yield self._window_loss(
-                self.model.finest,
+                network,
                 patches.pixels.flatten(0, 1),
                 self._at(picture * config.n_landmarks + channel),
                 channel,
@@ -292,37 +290,33 @@ class HeatmapTrainer:
         return index.to(self.examples.points.device)
 
     @torch.no_grad()
-    def _coarse_error(self, network: nn.Module) -> float:
-        errors = []
+    def _error(self, part: str, number: int, network: UNet) -> float:
+        """Error of the model with this network as a member of its part (from 1), without what is not trained yet."""
+        trained = getattr(self.model, part)
+        setattr(self.model, part, together([*members(trained)[: number - 1], network]))
+        try:
+            return self._coarse_error() if part == "coarse" else self._whole_error(part)
+        finally:
+            setattr(self.model, part, trained)
+
+    def _coarse_error(self) -> float:
+        errors, network = [], self.model.coarse
         for index in torch.split(self.held_out, 16):
             frames = self.examples.frames[self._at(index)].to(self.device)
-            points = decode(network(frames.float() / 255), self.model.coarse.stride)[0]
+            points = decode(network(frames.float() / 255), network.stride)[0]
             errors.append(self._photograph_errors(index, self.model.to_detail(points)))
         return float(torch.cat(errors).nanmean())
 
-    def _fine_error(self, network: nn.Module) -> float:
-        return self._whole_error("fine", network)
-
-    def _finest_error(self, network: nn.Module) -> float:
-        return self._whole_error("finest", network)
-
-    @torch.no_grad()
-    def _whole_error(self, part: str, network: nn.Module) -> float:
-        """Error of the model with this network as its part, without the stages that are not trained yet."""
-        trained = getattr(self.model, part)
-        setattr(self.model, part, network)
-        try:
-            errors = []
-            for index, hints in zip(torch.split(self.held_out, 8), self._held_out_hints, strict=True):
-                details = self.examples.details[self._at(index)].to(self.device)
-                frames = self.examples.frames[self._at(index)].to(self.device)
-                points = self.model.locate(frames, details, hints)[0]
-                if part == "finest":
-                    points = self._from_patches(index, points)
-                errors.append(self._photograph_errors(index, points))
-            return float(torch.cat(errors).nanmean())
-        finally:
-            setattr(self.model, part, trained)
+    def _whole_error(self, part: str) -> float:
+        errors = []
+        for index, hints in zip(torch.split(self.held_out, 8), self._held_out_hints, strict=True):
+            details = self.examples.details[self._at(index)].to(self.device)
+            frames = self.examples.frames[self._at(index)].to(self.device)
+            points = self.model.locate(frames, details, hints)[0]
+            if part == "finest":
+                points = self._from_patches(index, points)
+            errors.append(self._photograph_errors(index, points))
+        return float(torch.cat(errors).nanmean())
 
     @cached_property
     def _held_out_hints(self) -> list[Tensor | None]:
@@ -357,7 +351,9 @@ ARCHITECTURES = (
         build=HeatmapModel,
         trainer=HeatmapTrainer,
         presets=PRESETS,
+        sizes=SIZES,
         default="standard",
+        matched=matched,
         learns_shapes=True,
         fresh=("prior_", "guide."),
         areas=FRAME_AREAS,

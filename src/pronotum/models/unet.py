@@ -1,8 +1,9 @@
-"""A small U-Net that answers with one log-probability map per landmark."""
+"""Small U-Nets that answer with one log-probability map per landmark, alone or several together."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import torch
@@ -89,6 +90,49 @@ class UNet(nn.Module):
             answer = self.decoder[level](larger + self.lateral[level](features[level]))
         maps: Tensor = self.head(answer)
         return maps
+
+    def of_one(self, images: Tensor, channel: Tensor) -> Tensor:
+        """Log-probability maps (B, 1, H / stride, W / stride), of each image for one landmark (B,) only."""
+        own = self.maps(images)[torch.arange(len(images)), channel]
+        return F.log_softmax(own.flatten(1), -1).view_as(own)[:, None]
+
+
+class Committee(nn.Module):
+    """Several U-Nets asked together: their probabilities are averaged.
+
+    Where they disagree the mean has several modes, or a wide one: doubt that none of them has alone.
+
+    Args:
+        members: of one stride and number of landmarks; see `UNet` for the shapes.
+    """
+
+    def __init__(self, members: Sequence[UNet]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.stride = members[0].stride
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Log-probability maps (B, K, H / stride, W / stride)."""
+        return _mean([member(images) for member in self.members])
+
+    def of_one(self, images: Tensor, channel: Tensor) -> Tensor:
+        """As `UNet.of_one`."""
+        return _mean([member.of_one(images, channel) for member in self.members])  # type: ignore[operator]
+
+
+def _mean(log_maps: list[Tensor]) -> Tensor:
+    """Logarithm of the mean of probabilities."""
+    return torch.logsumexp(torch.stack(log_maps, 1), 1) - math.log(len(log_maps))
+
+
+def together(members: Sequence[UNet]) -> UNet | Committee:
+    """One network out of several, or the only one."""
+    return members[0] if len(members) == 1 else Committee(members)
+
+
+def members(network: UNet | Committee) -> list[UNet]:
+    """The networks that answer together."""
+    return list(network.members) if isinstance(network, Committee) else [network]  # type: ignore[arg-type]
 
 
 def cell_centres(n: int, stride: int, device: torch.device) -> Tensor:
