@@ -6,9 +6,9 @@ import torch
 
 from pronotum import demo, workflows
 from pronotum.evaluation.folds import hold_out
-from pronotum.models import storage
+from pronotum.models import architecture, storage
 from pronotum.runs import Run
-from pronotum.settings import OF_MODEL
+from pronotum.settings import OF_MODEL, resolve
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,14 @@ def test_a_setting_overrules_the_preset_and_other_presets_ask_one(data, tiny, tm
     workflows.train(data, tmp_path / "one", options(tiny, "standard"))
     assert stages(tmp_path / "one") == ["coarse", "fine"]
     assert not [name for name in weights_of(tmp_path / "one") if "members" in name]
+
+
+@pytest.mark.parametrize(("name", "upright"), [("heatmap", False), ("free", True)])
+def test_specimens_in_any_pose_are_landmarked_by_three_too(data, name, upright):
+    kind = architecture.named(name)
+    for preset, n in (("fast", 1), (None, 1), ("best", 3)):
+        config = resolve(kind, data, {}, preset)[1]
+        assert (config.upright if upright else config).members == n
 
 
 def test_every_network_starts_from_one_of_an_earlier_model_however_many_that_has(data, tiny, tmp_path):
