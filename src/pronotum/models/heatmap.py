@@ -296,8 +296,8 @@ class HeatmapModel(nn.Module):
         return self._networks(config.fine_widths, config.fine_stride, config.fine_depth)
 
     def _networks(self, widths: tuple[int, ...], stride: int, depth: int) -> UNet | Committee:
-        n_landmarks, members = self.config.n_landmarks, range(self.config.members)
-        return together([UNet(n_landmarks, widths=widths, stride=stride, depth=depth) for _ in members])
+        n_landmarks, n = self.config.n_landmarks, self.config.members
+        return together([UNet(n_landmarks, widths=widths, stride=stride, depth=depth) for _ in range(n)])
 
     @property
     def prior(self) -> ShapePrior:
