@@ -29,7 +29,7 @@ import paper_model
 import torch
 from numpy.typing import NDArray
 
-from pronotum import geometry, more_shapes, workflows
+from pronotum import demo, geometry, more_shapes, synthetic, workflows
 from pronotum.data import Dataset
 from pronotum.evaluation import published, rounds
 from pronotum.evaluation.distances import Scales, distances, mean_shape_distances, summary
@@ -93,13 +93,19 @@ class Answer:
 Method = Callable[[Dataset, Dataset], Answer]
 
 
-def ours(overrides: dict[str, Any], preset: str | None = None, model: str | None = None) -> Method:
-    """A model of this project."""
+def ours(
+    overrides: dict[str, Any],
+    preset: str | None = None,
+    model: str | None = None,
+    start: Callable[[], Path | None] = lambda: None,
+) -> Method:
+    """A model of this project, perhaps started from another one, whose own training does not count as its time."""
 
     def run(train: Dataset, test: Dataset) -> Answer:
+        earlier = start()
         with tempfile.TemporaryDirectory() as folder:
             begun = time.perf_counter()
-            options = workflows.TrainOptions(preset, 0, "cpu", 0.0, overrides, model)
+            options = workflows.TrainOptions(preset, 0, "cpu", 0.0, overrides, model, earlier)
             workflows.train(train, Path(folder) / "run", options)
             trained = time.perf_counter()
             predicted = workflows.evaluate(Path(folder) / "run", test, device="cpu").predicted
@@ -130,6 +136,25 @@ WITH_SHAPES = ", more shapes"
 """End of the name of a method that is also given the published landmarks of specimens without photographs."""
 
 
+AFTER_DRAWN = ", after drawn ones"
+"""End of the name of a method that starts from a model of drawn specimens of the same part."""
+N_DRAWN = 100
+"""Drawn specimens that such a model has learnt from."""
+
+
+def of_drawn(part: str, kept: Path) -> Callable[[], Path]:
+    """The model of drawn specimens of a part, preset `fast`; trained where it is not kept yet."""
+
+    def run() -> Path:
+        folder = kept / f"drawn-{part}"
+        if not (folder / "run" / "model.safetensors").exists():
+            data = demo.draw_beetles(folder / "data", part, n=N_DRAWN, seed=11, size=synthetic.shapes.FRAME)
+            workflows.train(data, folder / "run", workflows.TrainOptions("fast", 0, "cpu"))
+        return folder / "run"
+
+    return run
+
+
 def papers(parts: Path, kept: Path, *, fine_tuned: bool = False) -> Method:
     """The paper's model 3."""
 
@@ -141,15 +166,17 @@ def papers(parts: Path, kept: Path, *, fine_tuned: bool = False) -> Method:
     return run
 
 
-def methods(shared: Path, out: Path) -> dict[str, Method]:
-    """All there are, by name."""
+def methods(shared: Path, out: Path, part: str = "") -> dict[str, Method]:
+    """All there are, by name, for photographs of this part."""
     parts, kept = shared / PARTS, out / "pretrained"
+    drawn = of_drawn(part, kept)
     return {
         "fast": ours({}, "fast"),
         "fast" + WITH_SHAPES: ours({}, "fast"),
         "standard": ours({}, "standard"),
         "standard" + WITH_SHAPES: ours({}, "standard"),
         "best": ours({}, "best"),
+        **{name + AFTER_DRAWN: ours({}, name, start=drawn) for name in ("fast", "standard", "best")},
         "with image processing": ours({"model.references": 5}, "fast"),
         "image processing": ours({}, None, "classical"),
         "ebnet3": papers(parts, kept),
@@ -220,6 +247,8 @@ def run_set(name: str, title: str, asked: argparse.Namespace) -> dict[str, Any]:
     for method in asked.methods:
         if method == FINE_TUNED and not collection.folder.startswith(PARTS):
             raise SystemExit(f"{name}: {method} is defined for {PARTS} only")
+        if method.endswith(AFTER_DRAWN) and collection.part not in synthetic.PARTS:
+            raise SystemExit(f"{name}: {method} is defined for {', '.join(synthetic.PARTS)} only")
         answers = []
         known = data
         if method.endswith(WITH_SHAPES):
@@ -232,7 +261,7 @@ def run_set(name: str, title: str, asked: argparse.Namespace) -> dict[str, Any]:
         for number, fold in enumerate(folds):
             kept = asked.out / title / method.replace(",", "").replace(" ", "-") / f"{number}.npz"
             if not kept.exists():
-                answer = methods(shared, asked.out)[method](
+                answer = methods(shared, asked.out, collection.part)[method](
                     known.subset(np.setdiff1d(everything, fold)), data.subset(fold)
                 )
                 with replacing(kept) as place, place.open("wb") as file:

@@ -34,11 +34,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--held-out", type=float)
     parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--from", dest="start", type=Path, help="run or model to start from; of other specimens only")
     parser.add_argument("--shapes", type=Path, action="append", help="landmarks of more specimens")
     parser.add_argument("--save", type=Path, help="write the predictions of all folds to this TPS file")
     asked = parser.parse_args()
     overrides = dict(item.split("=", 1) for item in asked.set)
-    options = workflows.TrainOptions(asked.preset, asked.seed, "auto", asked.held_out, overrides)
+    options = workflows.TrainOptions(asked.preset, asked.seed, "auto", asked.held_out, overrides, start=asked.start)
     data = workflows.check(asked.data)
     if asked.shapes:
         data, _ = more_shapes.add(data, asked.shapes)

@@ -86,6 +86,18 @@ def test_groups_are_not_divided(run, quick, data, tmp_path):
     assert "no such file" in err
 
 
+def test_the_report_says_what_all_models_started_from(command, run, quick, data, tmp_path):
+    demo.draw_beetles(tmp_path / "others", "head", n=5, seed=1, size=(256, 192))
+    assert command("train", tmp_path / "others", "-o", tmp_path / "heads", *quick) == 0
+    code, _, _ = run("crossvalidate", data, "-o", tmp_path / "run", "--folds", 2, "--from", tmp_path / "heads", *quick)
+    assert code == 0
+    assert f"started from {tmp_path / 'heads'}" in (tmp_path / "run" / "report.html").read_text()
+    for made, more in (("crossvalidate", ()), ("learning-curve", ("--sizes", "3"))):
+        code, _, err = run(made, data, "-o", tmp_path / made, *more, "--from", tmp_path / "run", *quick)
+        assert (code, err.strip().count("\n")) == (2, 0)
+        assert "has learnt from 12 photographs of these (pronotum_001.jpg" in err
+
+
 def test_agree_judges_files_of_any_program(run, data, tmp_path):
     specimens = formats.load(data / "landmarks.tps", lambda name: (256, 192))
     manual = write(tmp_path / "manual.tps", specimens)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pronotum import crossvalidation, demo, formats, landmarking
+from pronotum import crossvalidation, demo, formats, landmarking, learning_curve
 from pronotum.errors import UserError
 from pronotum.landmarks import LandmarkSet
 from pronotum.models import storage
@@ -63,6 +63,26 @@ def test_another_one_is_not_mixed_into_the_folder(data, done, tmp_path):
     with pytest.raises(UserError, match="not empty; expected a new folder"):
         crossvalidation.crossvalidate(data, tmp_path, OPTIONS, n_folds=2)
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_a_start_that_knows_a_photograph_is_refused(data, done, tmp_path):
+    options = replace(OPTIONS, start=done[0] / "folds" / "01")
+    for run, more in ((crossvalidation.crossvalidate, {}), (learning_curve.run, {"sizes": (3,)})):
+        with pytest.raises(UserError, match=r"--from .*01: has learnt from [34] photographs of these \(pronotum_00"):
+            run(data, tmp_path / "cv", options, n_folds=2, **more)
+    assert not (tmp_path / "cv").exists()
+
+
+def test_every_model_starts_from_one_of_other_specimens(done, tmp_path):
+    others = demo.draw_beetles(tmp_path / "others", "pronotum", n=6, seed=1, size=(256, 192))
+    options = replace(OPTIONS, start=done[0])
+    found = crossvalidation.crossvalidate(others, tmp_path / "cv", options, n_folds=2)
+    assert np.isfinite(found.predicted).all()
+    start = storage.load(done[0] / "model.safetensors").card
+    for place in ("folds/01", "folds/02", "."):
+        card = storage.load(tmp_path / "cv" / place / "model.safetensors").card
+        assert card["started_from"]["data"] == start["data"]
+        assert set(start["photographs"]) < set(card["photographs"])
 
 
 def test_groups_stay_together(data):

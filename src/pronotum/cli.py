@@ -41,6 +41,7 @@ from pronotum.cli_parts import (
     Seed,
     Settings,
     Shapes,
+    Start,
     finish,
     interruptible,
     opened,
@@ -123,9 +124,7 @@ def train(
     model: Model = None,
     pose: Pose = "auto",
     mirror: Mirror = False,
-    start: Annotated[
-        Path | None, typer.Option("--from", help="Run or model file to start from, also one with other landmarks.")
-    ] = None,
+    start: Start = None,
     preset: Preset = None,
     seed: Seed = 0,
     device: Device = "auto",

@@ -30,6 +30,7 @@ from pronotum.cli_parts import (
     Seed,
     Settings,
     Shapes,
+    Start,
     Workers,
     engine,
     finish,
@@ -66,6 +67,7 @@ def crossvalidate(
     pose: Pose = "auto",
     mirror: Mirror = False,
     preset: Preset = None,
+    start: Start = None,
     seed: Seed = 0,
     device: Device = "auto",
     shapes: Shapes = None,
@@ -88,7 +90,7 @@ def crossvalidate(
     scale_check.require_scales(found, found.points, declared, found.source[0])
     groups = groups_of(data, covariates, group, found)
     found = with_shapes(found, shapes, quiet=as_json)
-    asked = workflows.TrainOptions(preset, seed, device, None, overrides(settings or []), model)
+    asked = workflows.TrainOptions(preset, seed, device, None, overrides(settings or []), model, start)
     options = posed(found, asked, pose, mirror=mirror)
     with engine(workers, cluster) as where, progress("", quiet=as_json) as (on_share, _):
         done = crossvalidation.crossvalidate(
@@ -100,6 +102,8 @@ def crossvalidate(
     )
     together = f"photographs and specimens of one {group}" if group else "photographs"
     origin = f"{folds}-fold cross-validation; {together} stay together; every prediction is out of fold."
+    if start:
+        origin += f" All models started from {start}, which has learnt from none of these photographs."
     warnings = [f"WARNING: {warning}." for warning in found.warnings]
     shown = (found.photographs, origin, f"Cross-validation of {data.name}", [*warnings, *left_out])
     _report(sets, declared.verdict, out, shown, as_json, comparison.certainty_plates(done))
@@ -173,6 +177,7 @@ def learning_curve(
     pose: Pose = "auto",
     mirror: Mirror = False,
     preset: Preset = None,
+    start: Start = None,
     seed: Seed = 0,
     device: Device = "auto",
     settings: Settings = None,
@@ -189,7 +194,7 @@ def learning_curve(
     from pronotum.report import growth_page
 
     found = opened(data, photographs, form, scheme)
-    asked = workflows.TrainOptions(preset, seed, device, None, overrides(settings or []), model)
+    asked = workflows.TrainOptions(preset, seed, device, None, overrides(settings or []), model, start)
     options = posed(found, asked, pose, mirror=mirror)
     wanted = _numbers("--sizes", sizes) if sizes else ()
     with engine(workers, cluster) as where, progress("", quiet=as_json) as (on_share, _):

@@ -31,6 +31,9 @@ LandmarkFormat = Annotated[
 KeptFolder = Annotated[Path, typer.Option("-o", "--out", help="Folder; goes on where it was interrupted.")]
 RunFolder = Annotated[Path, typer.Argument(help="Run folder of pronotum train, or a model file.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Start = Annotated[
+    Path | None, typer.Option("--from", help="Run or model file to start from, also one with other landmarks.")
+]
 Model = Annotated[
     str | None,
     typer.Option(

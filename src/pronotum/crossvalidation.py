@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pronotum import formats, workflows
 from pronotum.data import Dataset, Problem
+from pronotum.errors import UserError, counted
 from pronotum.evaluation.calibration import LEVELS, Calibration, Certainty, calibrate
 from pronotum.evaluation.distances import distances
 from pronotum.evaluation.domain import Domain, learn
@@ -147,9 +148,11 @@ def crossvalidate(
         on_share: called with the share of the work that is done, and what is being done.
 
     Raises:
-        UserError: fewer specimens or groups than folds, or another cross-validation in the folder.
+        UserError: fewer specimens or groups than folds, another cross-validation in the folder, or a start that knows
+            one of the photographs.
     """
     folds = plan(data, n_folds, options.seed, groups)
+    require_unseen(data, options)
     claim(folder / DESCRIPTION, described(data, options, n_folds, groups), "a cross-validation")
     learnt = [np.setdiff1d(np.arange(len(data)), test) for test in folds]
     places = [folder / "folds" / f"{number:02d}" for number in range(1, n_folds + 1)]
@@ -177,6 +180,25 @@ def crossvalidate(
     whole = CrossValidation(data, predicted, shapes, number_of, tuple(dict.fromkeys(problems)), certainty, looks)
     _keep(Run(folder).model, whole)
     return whole
+
+
+def require_unseen(data: Dataset, options: workflows.TrainOptions) -> None:
+    """Refuse to start from a model that has learnt from a photograph of these: some fold would test what it knows.
+
+    Raises:
+        UserError: it has.
+    """
+    if options.start is None:
+        return
+    seen = workflows.seen_by(workflows.open_model(options.start, "cpu")[0], data)
+    if seen:
+        raise UserError(
+            f"--from {options.start}",
+            found=f"has learnt from {counted(len(seen), 'photograph')} of these ({', '.join(seen[:3])}"
+            + (", ...)" if len(seen) > 3 else ")"),
+            expected="a model of other specimens: a fold would test what it knows",
+            remedy="leave --from out, or start from a model without them",
+        )
 
 
 def train_or_resume(data: Dataset, folder: Path, options: workflows.TrainOptions, on_share: OnShare) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pronotum import workflows
-from pronotum.crossvalidation import answered, described, fold_task, plan
+from pronotum.crossvalidation import answered, described, fold_task, plan, require_unseen
 from pronotum.data import Dataset, Problem
 from pronotum.errors import UserError, counted
 from pronotum.landmarks import FloatArray
@@ -77,8 +77,10 @@ def run(
         on_share: called with the share of the work that is done, and what is being done.
 
     Raises:
-        UserError: a size larger than a fold's training set or below three, or another curve in the folder.
+        UserError: a size larger than a fold's training set or below three, another curve in the folder, or a start that
+            knows one of the photographs.
     """
+    require_unseen(data, options)
     folds = plan(data, n_folds, options.seed, groups)[:run_folds]
     most = len(data) - max(len(test) for test in folds)
     wanted = tuple(sorted(set(sizes))) or default_sizes(most)

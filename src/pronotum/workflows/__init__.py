@@ -8,7 +8,16 @@ from pronotum.workflows.learning import (
     choose_pose,
     train,
 )
-from pronotum.workflows.measuring import Evaluation, compare, evaluate, missed_bar, not_placed, remarks, write_report
+from pronotum.workflows.measuring import (
+    Evaluation,
+    compare,
+    evaluate,
+    missed_bar,
+    not_placed,
+    remarks,
+    seen_by,
+    write_report,
+)
 from pronotum.workflows.opening import as_problem, check, draw_sheet, fingerprints, look, model_file, open_model
 from pronotum.workflows.versions import info, versions
 
@@ -32,6 +41,7 @@ __all__ = [
     "not_placed",
     "open_model",
     "remarks",
+    "seen_by",
     "train",
     "versions",
     "write_report",

@@ -15,6 +15,7 @@ from pronotum.errors import UserError, counted
 from pronotum.evaluation import distances as dist
 from pronotum.evaluation.calibration import Certainty
 from pronotum.landmarks import FloatArray, Scheme
+from pronotum.models import storage
 from pronotum.report import page
 from pronotum.runs import Run
 from pronotum.workflows.opening import as_problem, fingerprints, open_model
@@ -122,9 +123,14 @@ def evaluate(
         found = "a model whose card lacks its mean shape or the photographs it has learnt from"
         raise UserError(run, found=found, remedy="train it again with this version")
     shape = np.array(model.card["mean_shape"], dtype=np.float64)
-    known = set(model.card["photographs"])
-    seen = [name for name, mark in zip(used.names, fingerprints(used), strict=True) if mark in known]
+    seen = seen_by(model, used)
     return compare(used, points, shape, seen=seen, problems=problems, certainty=certainty, described=described)
+
+
+def seen_by(model: storage.StoredModel, data: Dataset) -> list[str]:
+    """Names of the specimens whose photographs a model, or one it was started from, has learnt from."""
+    known = set(model.card.get("photographs", ()))
+    return [name for name, mark in zip(data.names, fingerprints(data), strict=True) if mark in known]
 
 
 def compare(
