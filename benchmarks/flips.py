@@ -20,14 +20,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from last_look import predict
 from torch import Tensor, nn
 
-from pronotum import inference, workflows
+from pronotum import workflows
 from pronotum.data import Dataset
 from pronotum.evaluation.distances import Scales, distances, summary
 from pronotum.evaluation.folds import grouped_folds
-from pronotum.landmarks import FloatArray
-from pronotum.models.architecture import Landmarker
 from pronotum.models.heatmap import HeatmapModel
 from pronotum.models.unet import Committee, UNet
 
@@ -59,13 +58,6 @@ class BothWays(nn.Module):
 def _mean(one: Tensor, other: Tensor) -> Tensor:
     mean: Tensor = torch.logaddexp(one, other) - math.log(2)
     return mean
-
-
-def predict(model: Landmarker, data: Dataset) -> FloatArray:
-    """(N, K, 2) px of the photographs; NaN where one cannot be opened."""
-    answers = inference.predict(model, data.photographs, device=torch.device("cpu"))
-    missing = np.full(data.points.shape[1:], np.nan)
-    return np.stack([a.points if isinstance(a, inference.Prediction) else missing for a in answers])
 
 
 def trained(data: Dataset, preset: str, seed: int) -> HeatmapModel:

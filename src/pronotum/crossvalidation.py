@@ -186,11 +186,15 @@ def require_unseen(data: Dataset, options: workflows.TrainOptions) -> None:
     """Refuse to start from a model that has learnt from a photograph of these: some fold would test what it knows.
 
     Raises:
-        UserError: it has.
+        UserError: it has, or does not say.
     """
     if options.start is None:
         return
-    seen = workflows.seen_by(workflows.open_model(options.start, "cpu")[0], data)
+    model = workflows.open_model(options.start, "cpu")[0]
+    if "photographs" not in model.card:
+        found = "a model whose card lacks the photographs it has learnt from"
+        raise UserError(f"--from {options.start}", found=found, remedy="train it again with this version")
+    seen = workflows.seen_by(model, data)
     if seen:
         raise UserError(
             f"--from {options.start}",

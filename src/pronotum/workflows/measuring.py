@@ -129,7 +129,7 @@ def evaluate(
 
 def seen_by(model: storage.StoredModel, data: Dataset) -> list[str]:
     """Names of the specimens whose photographs a model, or one it was started from, has learnt from."""
-    known = set(model.card.get("photographs", ()))
+    known = set(model.card["photographs"])
     return [name for name, mark in zip(data.names, fingerprints(data), strict=True) if mark in known]
 
 
