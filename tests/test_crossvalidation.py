@@ -73,6 +73,16 @@ def test_a_start_that_knows_a_photograph_is_refused(data, done, tmp_path):
     assert not (tmp_path / "cv").exists()
 
 
+def test_a_start_that_does_not_say_what_it_knows_is_refused(data, done, tmp_path):
+    model = storage.load(done[0] / "model.safetensors")
+    del model.card["photographs"]
+    storage.save(tmp_path / "silent.safetensors", model)
+    options = replace(OPTIONS, start=tmp_path / "silent.safetensors")
+    with pytest.raises(UserError, match="a model whose card lacks the photographs it has learnt from; train it again"):
+        crossvalidation.crossvalidate(data, tmp_path / "cv", options, n_folds=2)
+    assert not (tmp_path / "cv").exists()
+
+
 def test_every_model_starts_from_one_of_other_specimens(done, tmp_path):
     others = demo.draw_beetles(tmp_path / "others", "pronotum", n=6, seed=1, size=(256, 192))
     options = replace(OPTIONS, start=done[0])
