@@ -165,7 +165,7 @@ def test_specimens_in_any_pose(name, nursery, trained, note, tmp_path):
 SETTINGS = (
     *("model.frame=[100,100]", "model.frame=[0,0]", "model.frame=[-64,64]", "model.detail=[0,0]"),
     *("model.window=0", "model.window=33", "model.coarse_widths=[]", "model.coarse_widths=[0,0,0]"),
-    *("model.coarse_stride=3", "model.fine_stride=0", "model.coarse_depth=0", "model.passes=0", "model.n_landmarks=0"),
+    *("model.coarse_stride=3", "model.fine_stride=0", "model.coarse_depth=0", "model.members=0", "model.n_landmarks=0"),
     *("model.n_landmarks=7", "batch=0", "coarse_epochs=-1", "averaging=2", "averaging=nan", "sigma=0", "sigma=nan"),
     *("rate=nan", "rate=-1", "rate=inf", "decay=-1", "decay=nan", "jitter=-1", "bend=nan", "paste=7"),
     *("augmentation.rotation=nan", "augmentation.shift=-3", "fine_sigma=-1", "finest_epochs=-1", "model.finest=[0,0]"),

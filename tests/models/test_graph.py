@@ -16,7 +16,7 @@ from pronotum.morphometrics.shape_prior import ShapePrior, reconcile
 PICTURE = (160, 128)
 
 
-def heatmap_model(k=4, *, finest=False, passes=2, members=1):
+def heatmap_model(k=4, *, finest=False, members=1):
     """Random weights, the last ones so large that maps have a peak as those of trained networks."""
     torch.manual_seed(k)
     config = HeatmapConfig(
@@ -26,7 +26,6 @@ def heatmap_model(k=4, *, finest=False, passes=2, members=1):
         finest=PICTURE if finest else None,
         window=32,
         finest_window=32,
-        passes=passes,
         members=members,
         coarse_widths=(8, 8, 8),
         coarse_depth=8,
@@ -128,13 +127,11 @@ def test_matrices_are_inverted_although_their_entries_are_far_apart():
 
 
 @pytest.mark.parametrize("doubt", [-1.0, 2.0, heatmap.DOUBT], ids=["never", "always", "as it is"])
-@pytest.mark.parametrize(
-    ("k", "finest", "passes", "members"), [(4, False, 2, 1), (3, True, 3, 1), (1, False, 1, 1), (3, True, 2, 3)]
-)
-def test_a_graph_answers_as_the_model_that_looks_again_where_it_must(monkeypatch, doubt, k, finest, passes, members):
+@pytest.mark.parametrize(("k", "finest", "members"), [(4, False, 1), (3, True, 1), (1, False, 1), (3, True, 3)])
+def test_a_graph_answers_as_the_model_that_looks_again_where_it_must(monkeypatch, doubt, k, finest, members):
     monkeypatch.setattr(heatmap, "DOUBT", doubt)
     monkeypatch.setattr(graph, "DOUBT", doubt)
-    model = heatmap_model(k, finest=finest, passes=passes, members=members)
+    model = heatmap_model(k, finest=finest, members=members)
     shown = noise(3, PICTURE)
     wanted = model.answer(shown)
     with torch.no_grad():
@@ -146,23 +143,12 @@ def test_a_graph_answers_as_the_model_that_looks_again_where_it_must(monkeypatch
     assert torch.allclose(found.spread[steady], wanted.spread[steady], atol=1e-3)
 
 
-def test_windows_off_their_answers_are_cut_again(monkeypatch):
-    """Of the passes after the first each changes some landmarks and leaves others, or the last test shows little."""
-    monkeypatch.setattr(graph, "STEADYING", 0.0)  # else all landmarks of a specimen follow the one that has changed
-    shown = noise(4, PICTURE, seed=1)
-    with torch.no_grad():
-        once, twice = (graph.HeatmapGraph(heatmap_model(passes=n)).eval()(shown).points for n in (1, 2))
-    moved = (once - twice).abs().amax(-1) > 1e-3
-    assert moved.any()
-    assert not moved.all()
-
-
 def test_margins_say_where_the_last_digit_decides():
     """A guess at half a pixel between two windows."""
     model = heatmap_model()
     guesses = torch.tensor([[[40.5, 60.0], [40.501, 60.2], [40.4, 60.0], [41.0, 60.0]]])
     with torch.no_grad():
-        found = graph.refine(model.fine, noise(1, PICTURE).int(), guesses, window=32, passes=1)
+        found = graph.refine(model.fine, noise(1, PICTURE).int(), guesses, window=32)
     edge = torch.tensor([0.0, 0.001, 0.1, 0.5])
     assert (found.margin[0] <= edge + 1e-4).all()
     assert found.margin[0, 0] == 0

@@ -60,7 +60,7 @@ def test_the_last_network_corrects_in_px_of_the_photograph(monkeypatch):
     model = HeatmapModel(config).eval()
     truth = torch.tensor([[100.3, 200.6], [333.25, 40.75], [500.5, 470.2], [90.0, 90.0]])
 
-    def known(network, pictures, index, channel, points, *, window, passes):
+    def known(network, pictures, index, channel, points, *, window):
         size = pictures.shape[3], pictures.shape[2]
         own = rescale(truth, config.picture, size)[channel]
         sure = torch.full((len(points),), 0.5)
@@ -89,7 +89,7 @@ def test_refinement_finds_what_the_window_shows():
     pictures = torch.stack(dots)[:, None].repeat(1, 3, 1, 1).round().to(torch.uint8)
     guesses = places + torch.tensor([[9.0, -11.0], [-12.0, 10.0]])
     index, channel = torch.tensor([0, 1]), torch.tensor([0, 0])
-    points, *_ = refine(Brightest(), pictures, index, channel, guesses, window=32, passes=2)
+    points, *_ = refine(Brightest(), pictures, index, channel, guesses, window=32)
     assert torch.allclose(points, places, atol=0.05)
 
 
@@ -122,6 +122,15 @@ def test_a_model_file_gives_the_same_answers(tmp_path):
     assert stored.card == {"seed": 3}
     for name, value in model.state_dict().items():
         assert torch.equal(stored.network.state_dict()[name], value)
+
+
+def test_a_config_of_an_earlier_version_is_read():
+    config = tiny().config
+    earlier = {**config.model_dump(mode="json"), "passes": 2}
+    assert HeatmapConfig.model_validate(earlier) == config
+    assert earlier["passes"] == 2
+    with pytest.raises(ValueError, match="Extra inputs are not permitted"):
+        HeatmapConfig.model_validate({**earlier, "pauses": 2})
 
 
 def test_files_that_are_no_models_are_refused_in_one_line(tmp_path):

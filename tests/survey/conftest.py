@@ -13,7 +13,7 @@ pytest.importorskip("fsspec", reason="needs pip install 'pronotum[survey]'")
 SIZE = (96, 72)
 QUICK = {f"{stage}_{unit}": 2 if unit == "steps" else 1 for stage in ("coarse", "fine") for unit in ("steps", "epochs")}
 TINY = {
-    **{"model.frame": "[64,48]", "model.detail": "[96,72]", "model.window": "32", "model.passes": "1"},
+    **{"model.frame": "[64,48]", "model.detail": "[96,72]", "model.window": "32"},
     **{
         "model.coarse_widths": "[8,8]",
         "model.coarse_depth": "8",

@@ -1,9 +1,9 @@
 """Networks without a choice that depends on the data, for programs that know neither Python nor torch.
 
-The default model decides: whether to look at a picture again, which modes agree with the other landmarks, which windows
-to cut once more. Here all of it is done and the answer selected afterwards, in fixed operations that `onnx_export` can
-record. The first dimension of whatever depends on the pictures counts pictures, or parts of pictures, so that a graph
-takes any number of them. The numbers are those of the networks; tests compare them.
+The default model decides: whether to look at a picture again, which modes agree with the other landmarks. Here all of
+it is done and the answer selected afterwards, in fixed operations that `onnx_export` can record. The first dimension of
+whatever depends on the pictures counts pictures, or parts of pictures, so that a graph takes any number of them. The
+numbers are those of the networks; tests compare them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from pronotum.augment import about
 from pronotum.models.agreement import Reconcile, Steady
 from pronotum.models.ebnet import EBNet
-from pronotum.models.heatmap import DOUBT, OFF_CENTRE, OTHER_POSES, STEADYING, HeatmapModel, rescale, turn
+from pronotum.models.heatmap import DOUBT, OTHER_POSES, STEADYING, HeatmapModel, rescale, turn
 from pronotum.models.unet import Committee, UNet, cell_centres, decode, deviation
 
 WIDEST_WEIGHT = 1 << 15
@@ -34,8 +34,8 @@ class Look(NamedTuple):
         points: (B, K, 2) px of the picture.
         confidence: (B, K) on [0, 1]; NaN = the network has none.
         spread: (B, K) px of the picture; NaN = the network has none.
-        margin: (B, K) px by which an answer on the way would have had to be another for another window to be cut.
-            Where it is tiny, the last digits of the arithmetic decide. Infinite where no window is cut.
+        margin: (B, K) px by which a guess would have had to be another for another window to be cut. Where it is tiny,
+            the last digits of the arithmetic decide. Infinite where no window is cut.
     """
 
     points: Tensor
@@ -76,13 +76,13 @@ class HeatmapGraph(nn.Module):
         details = self.shrink_picture(whole)
         points, trust = self.locate_coarse(self.shrink_detail(details).float())
         points = rescale(points, config.frame, config.detail)
-        found = refine(self.fine, details, points, window=config.window, passes=config.passes)
+        found = refine(self.fine, details, points, window=config.window)
         found = self.steadied(found, config.detail, config.fine_sigma)
         trust = trust * found.confidence
         if self.finest is None:
             return found._replace(confidence=trust)
         points = rescale(found.points, config.detail, config.picture)
-        last = refine(self.finest, whole, points, window=config.finest_window, passes=config.passes)
+        last = refine(self.finest, whole, points, window=config.finest_window)
         last = self.steadied(last, config.picture, config.finest_sigma)
         margin = torch.minimum(found.margin, last.margin)
         return last._replace(confidence=trust * last.confidence, margin=margin)
@@ -118,7 +118,7 @@ class HeatmapGraph(nn.Module):
         return points, decode(log_maps, stride, guide=guide)[1]
 
 
-def refine(network: UNet | Committee, pictures: Tensor, points: Tensor, *, window: int, passes: int) -> Look:
+def refine(network: UNet | Committee, pictures: Tensor, points: Tensor, *, window: int) -> Look:
     """Landmarks from windows around first guesses, as `heatmap.refine`.
 
     Args:
@@ -126,30 +126,14 @@ def refine(network: UNet | Committee, pictures: Tensor, points: Tensor, *, windo
         pictures: (B, 3, H, W) int32.
         points: (B, K, 2) px of the picture.
         window: side, px.
-        passes: how often a window is cut.
     """
     k = points.shape[1]
-    found, off_centre = Look(points, points[..., 0], points[..., 0], points[..., 0]), None
-    for _ in range(passes):
-        cut, corner = windows(pictures, found.points, window)
-        maps = network(cut.float() / 255)
-        own = maps.view(-1, k * k, *maps.shape[2:]).index_select(1, torch.arange(k) * (k + 1))
-        local, mass = decode(own, network.stride)
-        off = (local - (window - 1) / 2).abs().amax(-1)
-        edge = (found.points - found.points.floor() - 0.5).abs().amin(-1)
-        margin = torch.minimum(edge, (off - OFF_CENTRE * window).abs())
-        seen = Look(local + corner, mass, deviation(own, local, network.stride), margin)
-        if off_centre is None:
-            found, off_centre = seen, off > OFF_CENTRE * window
-        else:
-            seen = seen._replace(margin=torch.minimum(found.margin, margin))
-            found = Look(*(torch.where(_like(off_centre, new), new, old) for new, old in zip(seen, found, strict=True)))
-            off_centre = off_centre & (off > OFF_CENTRE * window)
-    return found
-
-
-def _like(condition: Tensor, value: Tensor) -> Tensor:
-    return condition[..., None] if value.dim() > condition.dim() else condition
+    cut, corner = windows(pictures, points, window)
+    maps = network(cut.float() / 255)
+    own = maps.view(-1, k * k, *maps.shape[2:]).index_select(1, torch.arange(k) * (k + 1))
+    local, mass = decode(own, network.stride)
+    margin = (points - points.floor() - 0.5).abs().amin(-1)
+    return Look(local + corner, mass, deviation(own, local, network.stride), margin)
 
 
 def windows(pictures: Tensor, centres: Tensor, side: int) -> tuple[Tensor, Tensor]:

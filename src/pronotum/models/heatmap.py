@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -46,8 +46,6 @@ ENOUGH = 6.0
 FINEST_WINDOW_IN_DETAIL = 40
 """Side of such a window in px of the detail picture: again several times the error of the answer before it."""
 MAX_FINEST_WINDOW = 128
-OFF_CENTRE = 0.15
-"""How far off the centre of its window an answer must lie for another look, as a share of the side."""
 DOUBT = 0.8
 """Confidence in its least certain landmark below which the coarse network looks at a picture again."""
 OTHER_POSES = ((10.0, 1.0), (-10.0, 1.0), (0.0, 1.12), (0.0, 0.89))
@@ -74,7 +72,6 @@ class HeatmapConfig(BaseModel):
         fine_sigma: how wide the maps of the fine network are that it was taught, px of the detail picture (standard
             deviation).
         finest_sigma: the same of the finest network, px of the finest picture.
-        passes: how often a window is cut, again around its own answer where that lies off its centre.
         members: how many networks of each kind answer together.
         references: specimens that the image-processing method compares each picture with, to tell the coarse network
             where to look; 0 = it is not asked. Needs OpenCV.
@@ -90,7 +87,6 @@ class HeatmapConfig(BaseModel):
     finest_window: int = 96
     fine_sigma: PositiveFloat = 2.5
     finest_sigma: PositiveFloat = 3.0
-    passes: int = Field(default=2, ge=1, le=100)
     members: int = Field(default=1, ge=1, le=100)
     references: int = Field(default=0, ge=0)
     coarse_widths: Widths = (32, 48, 64, 96, 128)
@@ -99,6 +95,12 @@ class HeatmapConfig(BaseModel):
     fine_widths: Widths = (32, 48, 64, 96)
     fine_stride: Stride = 4
     fine_depth: Depth = 48
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_models(cls, values: Any) -> Any:
+        """Without `passes`: how often a window was cut, now once."""
+        return {name: values[name] for name in values if name != "passes"} if isinstance(values, dict) else values
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:
@@ -230,16 +232,11 @@ def on_cells(log_maps: Tensor, matrices: Tensor, stride: int) -> Tensor:
 
 @torch.no_grad()
 def refine(
-    network: UNet | Committee,
-    pictures: Tensor,
-    index: Tensor,
-    channel: Tensor,
-    points: Tensor,
-    *,
-    window: int,
-    passes: int,
+    network: UNet | Committee, pictures: Tensor, index: Tensor, channel: Tensor, points: Tensor, *, window: int
 ) -> Located:
     """Landmarks from windows around first guesses.
+
+    A second window, around an answer far off the centre of the first, follows mistakes more often than it mends any.
 
     Args:
         network: answers in a window.
@@ -248,23 +245,15 @@ def refine(
         channel: (n,) which landmark it is.
         points: (n, 2) px of the picture.
         window: side, px.
-        passes: how often a window is cut, again around its own answer where that lies off its centre.
 
     Returns:
         (n, 2) px of the picture, (n,) confidence and (n,) spread.
     """
-    answer, (confidence, spread) = points.clone(), torch.zeros(2, len(points), device=points.device)
-    left = torch.arange(len(points), device=points.device)
-    for _ in range(passes):
-        cut, corner = windows(pictures, index[left], answer[left], window)
-        own = network.of_one((cut / 255).contiguous(memory_format=torch.channels_last), channel[left])
-        local, mass = decode(own, network.stride)
-        answer[left], confidence[left] = local[:, 0] + corner, mass[:, 0]
-        spread[left] = deviation(own, local, network.stride)[:, 0]
-        left = left[(local[:, 0] - (window - 1) / 2).abs().amax(-1) > OFF_CENTRE * window]
-        if len(left) == 0:
-            break
-    return Located(answer, confidence, spread)
+    cut, corner = windows(pictures, index, points, window)
+    maps = network.of_one((cut / 255).contiguous(memory_format=torch.channels_last), channel)
+    local, mass = decode(maps, network.stride)
+    spread = deviation(maps, local, network.stride)
+    return Located(local[:, 0] + corner, mass[:, 0], spread[:, 0])
 
 
 class HeatmapModel(nn.Module):
@@ -413,8 +402,7 @@ class HeatmapModel(nn.Module):
         points, coarse = self.locate_coarse(frames, hints)
         points = self.to_detail(points)
         index, channel = _each(points)
-        window, passes = self.config.window, self.config.passes
-        found = refine(self.fine, details, index, channel, points.reshape(-1, 2), window=window, passes=passes)
+        found = refine(self.fine, details, index, channel, points.reshape(-1, 2), window=self.config.window)
         each = coarse.shape
         found = Located(found.points.view_as(points), coarse * found.confidence.view(each), found.spread.view(each))
         return self._steadied(found, self.config.detail, self.config.fine_sigma)
@@ -431,10 +419,8 @@ class HeatmapModel(nn.Module):
             (B, K, 2) px of the picture, (B, K) confidence and spread.
         """
         assert self.finest is not None
-        window, passes = self.config.finest_window, self.config.passes
-        channel = _each(points)[1]
-        found = refine(self.finest, pictures, index, channel, points.reshape(-1, 2), window=window, passes=passes)
-        each = points.shape[:2]
+        channel, each = _each(points)[1], points.shape[:2]
+        found = refine(self.finest, pictures, index, channel, points.reshape(-1, 2), window=self.config.finest_window)
         return Located(found.points.view_as(points), found.confidence.view(each), found.spread.view(each))
 
 
